@@ -1,0 +1,258 @@
+//! What a webhook delivery leads to.
+
+use super::build::{Build, BuildId, BuildState, Check};
+use super::event::{Answer, Delivery, DeliveryKey, Hook, Now, PullAction, PullPayload};
+use super::queue::QUEUED_BUILDS_MAX;
+use super::rows::{KnownDelivery, Pull, PullKey};
+use super::state::{Row, State};
+use super::{trust, wording};
+
+impl State {
+    /// Decides on one delivery; the answer goes out once that is saved.
+    pub(super) fn delivery(&mut self, now: Now, delivery: Delivery) -> Answer {
+        let payload = match delivery.hook {
+            Hook::Ping => return Answer::ok("Well, it worked!"),
+            Hook::Other { event } => return Answer::ok(format!("Understood {event}: nothing to build")),
+            Hook::Pull(payload) => *payload,
+        };
+        let Some(repository) = self.policy.repository(&payload.repository).map(|r| r.name.clone()) else {
+            return Answer::ok(format!("{} is not configured here: nothing to build", payload.repository));
+        };
+        if !payload.action.builds() && payload.action != PullAction::Closed {
+            return Answer::ok(format!("Understood pull_request {}: nothing to build", payload.action.name()));
+        }
+        if let Some(hook) = self.known_from_another_hook(&delivery.key) {
+            return Answer::ok(format!("Already known from hook {hook}"));
+        }
+        let key = (repository, payload.number);
+        let again = self.rows.deliveries.contains_key(&delivery.key);
+        let answer = self.pull_payload(now, &key, payload, again);
+        if answer.status < 500 {
+            let known = KnownDelivery { at: now.wall, build: answer.build };
+            self.rows.deliveries.insert(delivery.key.clone(), known);
+            self.change(Row::Delivery(delivery.key));
+        }
+        answer
+    }
+
+    /// Builds the current head of a known pull request: joins what waits or runs, else starts anew.
+    pub(super) fn build_head(&mut self, now: Now, key: &PullKey) -> Answer {
+        let Some(pull) = self.rows.pulls.get(key).cloned() else {
+            return Answer::new(404, format!("No pull request {}#{} is known", key.0, key.1));
+        };
+        if self.is_full(&pull) {
+            return Answer::new(503, "The queue is full: redeliver when it has moved on");
+        }
+        let mut joined = None;
+        for id in self.rows.unfinished(key) {
+            let Some(build) = self.rows.builds.get_mut(&id) else { continue };
+            let started = self.queue.active.contains_key(&id);
+            if build.sha != pull.head_sha {
+                self.cancel(now, id, &wording::superseded(&pull.head_sha), false);
+            } else if started && build.base_ref != pull.base_ref {
+                self.cancel(now, id, &wording::superseded_by_base(&pull.base_ref), false);
+            } else {
+                build.base_ref.clone_from(&pull.base_ref);
+                self.change(Row::Build(id));
+                joined = Some(id);
+            }
+        }
+        match joined {
+            Some(id) => Answer::accepted(format!("Joined build {id}, which has not ended yet"), id),
+            None => self.new_build(now, pull),
+        }
+    }
+
+    fn known_from_another_hook(&self, key: &DeliveryKey) -> Option<u64> {
+        let first = DeliveryKey { guid: key.guid.clone(), hook_id: 0 };
+        let same_event = self.rows.deliveries.range(first..).map(|(k, _)| k).take_while(|k| k.guid == key.guid);
+        same_event.map(|k| k.hook_id).find(|hook| *hook != key.hook_id)
+    }
+
+    fn pull_payload(&mut self, now: Now, key: &PullKey, payload: PullPayload, again: bool) -> Answer {
+        let known = self.rows.pulls.get(key);
+        if again && payload.action.builds() && known.is_some_and(|pull| pull.open && pull.head_sha == payload.head_sha)
+        {
+            return self.build_head(now, key);
+        }
+        if known.is_some_and(|pull| payload.is_older_than(pull)) {
+            return Answer::ok("Older than what is known of this pull request: nothing changed");
+        }
+        if payload.action == PullAction::Closed {
+            return self.close(now, key, payload);
+        }
+        if !payload.open {
+            return Answer::ok("The pull request is closed: nothing to build");
+        }
+        let known = self.rows.pulls.get(key).cloned();
+        let pull = payload.into_pull(key, known.as_ref());
+        self.rows.pulls.insert(key.clone(), pull);
+        let answer = self.build_head(now, key);
+        if answer.status == 503 {
+            // Not taken: as if it had never come, so that a redelivery finds nothing known.
+            match known {
+                Some(pull) => self.rows.pulls.insert(key.clone(), pull),
+                None => self.rows.pulls.remove(key),
+            };
+        } else {
+            self.change(Row::Pull(key.clone()));
+        }
+        answer
+    }
+
+    fn close(&mut self, now: Now, key: &PullKey, payload: PullPayload) -> Answer {
+        let known = self.rows.pulls.get(key).cloned();
+        let order = 1 + self.rows.pulls.values().filter_map(|p| p.closed_order).max().unwrap_or(0);
+        let closed_order = known.as_ref().and_then(|p| p.closed_order).or(Some(order));
+        let pull = Pull { open: false, closed_order, ..payload.into_pull(key, known.as_ref()) };
+        self.rows.pulls.insert(key.clone(), pull);
+        self.change(Row::Pull(key.clone()));
+        let unfinished = self.rows.unfinished(key);
+        for id in &unfinished {
+            self.cancel(now, *id, wording::CLOSED, false);
+        }
+        match unfinished.last() {
+            Some(id) => Answer { build: Some(*id), ..Answer::ok(format!("Closed: cancelled build {id}")) },
+            None => Answer::ok("Closed: nothing waited or ran"),
+        }
+    }
+
+    /// Whether no further build may wait. What a stranger's pull requests fill is not the team's queue.
+    fn is_full(&self, pull: &Pull) -> bool {
+        let state = match trust::may_build(&self.policy, pull) {
+            true => BuildState::Queued,
+            false => BuildState::WaitingForApproval,
+        };
+        let others = |b: &&Build| b.state == state && (b.pull != pull.number || b.repository != pull.repository);
+        self.rows.builds.values().filter(others).count() >= QUEUED_BUILDS_MAX
+    }
+
+    fn new_build(&mut self, now: Now, mut pull: Pull) -> Answer {
+        let Some(repository) = self.policy.repository(&pull.repository) else {
+            return Answer::new(404, format!("{} is not configured here", pull.repository));
+        };
+        let id = self.rows.last_build_id + 1;
+        let queued = |c: &super::policy::CheckPolicy| Check::waiting(&c.context, wording::QUEUED.to_owned());
+        let mut build = Build {
+            id,
+            repository: pull.repository.clone(),
+            pull: pull.number,
+            title: pull.title.clone(),
+            sha: pull.head_sha.clone(),
+            base_ref: pull.base_ref.clone(),
+            head_ref: pull.head_ref.clone(),
+            state: BuildState::Queued,
+            reason: None,
+            attempt: 0,
+            queued_at: now.wall,
+            started_at: None,
+            finished_at: None,
+            checks: repository.checks.iter().map(queued).collect(),
+        };
+        let may_build = trust::may_build(&self.policy, &pull);
+        if !may_build {
+            build.wait_for_approval(trust::can_build(&self.policy, &pull));
+        }
+        self.rows.last_build_id = id;
+        self.rows.builds.insert(id, build);
+        self.change(Row::Build(id));
+        self.own_statuses(id, may_build);
+        pull.last_build = Some(id);
+        self.change(Row::Pull(pull.key()));
+        self.rows.pulls.insert(pull.key(), pull);
+        match may_build {
+            true => Answer::accepted(format!("Accepted as build {id}"), id),
+            false => Answer::accepted(format!("Build {id} waits for approval"), id),
+        }
+    }
+
+    /// Of two builds of one sha the newest accepted one speaks; one that waits for approval speaks only where
+    /// nobody else does, so that a stranger can't take a status away by opening a pull request.
+    pub(super) fn own_statuses(&mut self, id: BuildId, accepted: bool) {
+        let Some(mut build) = self.rows.builds.remove(&id) else { return };
+        let mut disowned = Vec::new();
+        for other in self.rows.builds.values_mut().filter(|b| b.sha == build.sha && b.repository == build.repository) {
+            let yields = accepted || other.state == BuildState::WaitingForApproval || other.pull == build.pull;
+            for mine in &mut build.checks {
+                let same = |c: &&mut Check| c.owns_status && c.context.eq_ignore_ascii_case(&mine.context);
+                let Some(theirs) = other.checks.iter_mut().find(same) else { continue };
+                mine.owns_status = yields;
+                theirs.owns_status = !yields;
+                disowned.extend(yields.then_some(other.id));
+            }
+        }
+        self.rows.builds.insert(id, build);
+        disowned.into_iter().for_each(|other| self.change(Row::Build(other)));
+        self.change(Row::Build(id));
+    }
+}
+
+impl PullAction {
+    /// Whether it asks for a build.
+    fn builds(&self) -> bool {
+        match self {
+            PullAction::Opened | PullAction::Reopened | PullAction::Synchronize | PullAction::ReadyForReview => true,
+            PullAction::Edited { new_base } => *new_base,
+            PullAction::Closed | PullAction::Other(_) => false,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            PullAction::Opened => "opened",
+            PullAction::Reopened => "reopened",
+            PullAction::Synchronize => "synchronize",
+            PullAction::ReadyForReview => "ready_for_review",
+            PullAction::Edited { .. } => "edited",
+            PullAction::Closed => "closed",
+            PullAction::Other(name) => name,
+        }
+    }
+}
+
+impl PullPayload {
+    /// Deliveries come out of order, and GitHub's clock counts whole seconds: in the same second a first
+    /// `opened` and the head before the last push are the older ones.
+    fn is_older_than(&self, known: &Pull) -> bool {
+        if self.updated_at != known.updated_at {
+            return self.updated_at < known.updated_at;
+        }
+        let another_head = self.head_sha != known.head_sha;
+        let opened_late = self.action == PullAction::Opened && (another_head || !known.open);
+        opened_late || (another_head && known.previous_head.as_ref() == Some(&self.head_sha))
+    }
+
+    fn into_pull(self, key: &PullKey, known: Option<&Pull>) -> Pull {
+        let fork = self.head_repository.as_ref().is_none_or(|head| !head.eq_ignore_ascii_case(&self.repository));
+        Pull {
+            repository: key.0.clone(),
+            number: key.1,
+            title: self.title,
+            open: true,
+            fork,
+            head_sha: self.head_sha,
+            previous_head: self.before.or_else(|| known.and_then(|p| p.previous_head.clone())),
+            head_ref: self.head_ref,
+            base_ref: self.base_ref,
+            updated_at: self.updated_at,
+            approved_sha: known.and_then(|p| p.approved_sha.clone()),
+            last_build: known.and_then(|p| p.last_build),
+            last_result: known.and_then(|p| p.last_result),
+            closed_order: None,
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn new(status: u16, result: impl Into<String>) -> Self {
+        Answer { status, result: result.into(), build: None }
+    }
+
+    pub(super) fn ok(result: impl Into<String>) -> Self {
+        Answer::new(200, result)
+    }
+
+    pub(super) fn accepted(result: impl Into<String>, build: BuildId) -> Self {
+        Answer { status: 202, result: result.into(), build: Some(build) }
+    }
+}

@@ -1,0 +1,21 @@
+//! What pilotlight decides. Pure: no I/O, no clock, no threads, no locks.
+//!
+//! Read in this order: [`event`] (what can happen, what can be done), [`build`] (one run of one head),
+//! [`state`] (`State::handle`, where every event meets its decision), then the helpers it leans on.
+
+pub mod build;
+pub mod command;
+pub mod delivery;
+pub mod event;
+pub mod outbox;
+pub mod panel;
+pub mod policy;
+pub mod progress;
+pub mod queue;
+pub mod rows;
+pub mod state;
+pub mod trust;
+pub mod wording;
+
+#[cfg(test)]
+mod tests;

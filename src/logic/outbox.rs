@@ -1,0 +1,188 @@
+//! Which status is posted next, and when. What GitHub should show is derived from the builds; here is only
+//! the memory of how the calls went, and none of it survives a restart.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::build::{Build, BuildId, CheckState};
+use super::event::{Post, PostOutcome};
+use super::rows::Rows;
+
+/// Between tries while GitHub can't be reached, if it names no time itself: doubled each time from the
+/// first to the last, so that a blip heals at once and an outage costs little.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LAST: Duration = Duration::from_secs(60);
+
+/// The longest wait that is taken from GitHub: its rate limits reset each hour.
+const WAIT_MAX: Duration = Duration::from_secs(3900);
+
+/// Between tries with a token that is refused: a person must act, and may do so any minute.
+const TOKEN_RETRY: Duration = Duration::from_secs(60);
+
+/// Between tries of one status that GitHub refuses, and the tries before it is given up.
+const REFUSED_RETRY: Duration = Duration::from_secs(30);
+const REFUSED_TRIES_MAX: u32 = 5;
+
+/// GitHub allows 80 content writes a minute; after this many in a minute they go one a second.
+const POSTS_A_MINUTE_FAST: usize = 60;
+const POST_SPACING: Duration = Duration::from_secs(1);
+
+/// Unreachable for longer than this, pilotlight says that it can't tell. A blip is no news.
+pub const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Debug, Default)]
+pub struct Outbox {
+    in_flight: Option<(BuildId, usize)>,
+    /// GitHub can't be reached: since when, how often in a row, the last words, and when to try again.
+    outage: Option<Outage>,
+    /// GitHub wants a pause.
+    paused_until: Option<Duration>,
+    /// Repositories where the token is refused.
+    token: BTreeMap<String, (Duration, String)>,
+    refused: BTreeMap<(BuildId, usize), (Duration, u32)>,
+    /// When the last posts went, oldest first.
+    sent: VecDeque<Duration>,
+}
+
+#[derive(Clone, Debug)]
+struct Outage {
+    since: Duration,
+    tries: u32,
+    retry_at: Duration,
+    error: String,
+}
+
+impl Outbox {
+    /// The next post, if one may go now. At most one is under way: so an older word never overtakes a newer.
+    pub fn next(&mut self, rows: &Rows, dashboard_url: &str, now: Duration) -> Option<Post> {
+        if self.in_flight.is_some() || self.closed_until().is_some_and(|t| t > now) {
+            return None;
+        }
+        let due = |&(b, check): &(&Build, usize)| self.held_until(b, check).is_none_or(|t| t <= now);
+        let (build, check) = unsettled(rows).filter(due).min_by_key(|(b, _)| (urgency(b), b.id))?;
+        let truth = &build.checks[check];
+        let (state, description) = truth.outward();
+        self.in_flight = Some((build.id, check));
+        self.sent.push_back(now);
+        while self.sent.len() > POSTS_A_MINUTE_FAST {
+            self.sent.pop_front();
+        }
+        Some(Post {
+            build: build.id,
+            check,
+            repository: build.repository.clone(),
+            sha: build.sha.clone(),
+            context: truth.context.clone(),
+            state,
+            description: description.to_owned(),
+            target_url: format!("{dashboard_url}/builds/{}", build.id),
+        })
+    }
+
+    /// Takes in how a post went. True when this status is given up: GitHub will never take it.
+    pub fn posted(&mut self, post: &Post, outcome: &PostOutcome, now: Duration) -> bool {
+        self.in_flight = None;
+        let key = (post.build, post.check);
+        if let PostOutcome::Unreachable { error, wait } = outcome {
+            self.unreachable(error, *wait, now);
+            return false;
+        }
+        self.outage = None;
+        match outcome {
+            PostOutcome::TokenRefused { error } => {
+                self.token.insert(post.repository.clone(), (now + TOKEN_RETRY, error.clone()));
+            }
+            PostOutcome::Refused { .. } => {
+                self.token.remove(&post.repository);
+                let tries = self.refused.get(&key).map_or(0, |(_, tries)| *tries) + 1;
+                self.refused.insert(key, (now + REFUSED_RETRY * tries, tries));
+                if tries >= REFUSED_TRIES_MAX {
+                    self.refused.remove(&key);
+                    return true;
+                }
+            }
+            PostOutcome::Accepted | PostOutcome::Unreachable { .. } => {
+                self.token.remove(&post.repository);
+                self.refused.remove(&key);
+            }
+        }
+        false
+    }
+
+    /// When [`next`](Self::next) may have something that it has not now.
+    pub fn wake_at(&self, rows: &Rows, now: Duration) -> Option<Duration> {
+        if self.in_flight.is_some() {
+            return self.silence_ends(now);
+        }
+        let closed = self.closed_until().filter(|t| *t > now);
+        let waiting = unsettled(rows).map(|(b, check)| self.held_until(b, check).max(closed).unwrap_or(now)).min();
+        [waiting, self.silence_ends(now)].into_iter().flatten().min()
+    }
+
+    /// Whether GitHub has heard all there is to say, or can't hear it now.
+    pub fn is_quiet(&self, rows: &Rows) -> bool {
+        self.outage.is_some() || (self.in_flight.is_none() && unsettled(rows).next().is_none())
+    }
+
+    /// Why the statuses may not be what they should be, in words; `None` when all is well.
+    pub fn trouble(&self, now: Duration) -> Option<String> {
+        if let Some((repository, (_, error))) = self.token.first_key_value() {
+            return Some(format!("GitHub refuses the token for {repository}: {error}"));
+        }
+        let outage = self.outage.as_ref().filter(|o| now >= o.since + SILENCE_MAX)?;
+        Some(format!("GitHub can't be reached: {}", outage.error))
+    }
+
+    /// A new token or address may have come: try at once.
+    pub fn forget_troubles(&mut self) {
+        *self = Outbox { in_flight: self.in_flight, sent: std::mem::take(&mut self.sent), ..Outbox::default() };
+    }
+
+    fn unreachable(&mut self, error: &str, wait: Option<Duration>, now: Duration) {
+        let (since, tries) = self.outage.as_ref().map_or((now, 0), |o| (o.since, o.tries));
+        let backoff = RETRY_FIRST.saturating_mul(1 << tries.min(16)).min(RETRY_LAST);
+        let retry_at = now + wait.map_or(backoff, |asked| asked.clamp(RETRY_FIRST, WAIT_MAX));
+        if wait.is_some() {
+            self.paused_until = Some(retry_at);
+        }
+        self.outage = Some(Outage { since, tries: tries + 1, retry_at, error: error.to_owned() });
+    }
+
+    /// Until when one status is held back, for reasons of its own.
+    fn held_until(&self, build: &Build, check: usize) -> Option<Duration> {
+        let token = self.token.get(&build.repository).map(|(until, _)| *until);
+        let refused = self.refused.get(&(build.id, check)).map(|(until, _)| *until);
+        token.max(refused)
+    }
+
+    /// Until when nothing may be posted at all.
+    fn closed_until(&self) -> Option<Duration> {
+        let outage = self.outage.as_ref().map(|o| o.retry_at);
+        let paced = (self.sent.len() == POSTS_A_MINUTE_FAST
+            && self.sent.back().zip(self.sent.front()).is_some_and(|(b, f)| *b - *f < Duration::from_secs(60)))
+        .then(|| self.sent.back().map(|last| *last + POST_SPACING))
+        .flatten();
+        outage.max(paced).max(self.paused_until)
+    }
+
+    fn silence_ends(&self, now: Duration) -> Option<Duration> {
+        self.outage.as_ref().map(|o| o.since + SILENCE_MAX).filter(|t| *t > now)
+    }
+}
+
+/// The statuses that GitHub should hear of.
+fn unsettled(rows: &Rows) -> impl Iterator<Item = (&Build, usize)> {
+    let all = rows.builds.values().flat_map(|b| (0..b.checks.len()).map(move |check| (b, check)));
+    all.filter(|(b, check)| !b.checks[*check].is_settled())
+}
+
+/// Ends first, since people wait for them, then starts, then what waits.
+fn urgency(build: &Build) -> u8 {
+    if build.state.is_end() || build.checks.iter().any(|c| c.is_end() && !c.is_settled()) {
+        0
+    } else if build.checks.iter().any(|c| c.state == CheckState::Running) {
+        1
+    } else {
+        2
+    }
+}

@@ -1,0 +1,73 @@
+//! The part of the configuration that decides. It comes from the box alone, never from a branch.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// What `State` needs to know of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub repositories: Vec<RepositoryPolicy>,
+    /// Builds that may run at once, at least 1.
+    pub workers: usize,
+    pub isolation: Isolation,
+    pub approval: Approval,
+    pub follow: Follow,
+    /// A running build blinks; otherwise its yellow is steady.
+    pub blink: bool,
+    /// What every `target_url` starts with, no slash at its end.
+    pub dashboard_url: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepositoryPolicy {
+    /// `owner/name`, as the configuration spells it.
+    pub name: String,
+    pub clone_url: String,
+    /// At least one; contexts differ in more than case.
+    pub checks: Vec<CheckPolicy>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CheckPolicy {
+    pub context: String,
+    pub run: String,
+    /// Already the shorter of the check's and the builder's.
+    pub timeout: Duration,
+}
+
+/// Where a stranger's code runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Isolation {
+    /// A systemd unit for each repository.
+    Systemd,
+    /// A child process: forks never run.
+    None,
+}
+
+/// Which pull requests wait for a word from the team.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Approval {
+    Forks,
+    None,
+    All,
+}
+
+/// Which pull request the lamp is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Follow {
+    /// The open one with the newest accepted build.
+    Latest,
+    /// The worst of all open ones.
+    Worst,
+}
+
+impl Policy {
+    /// The repository of that name; GitHub's names are the same in any case.
+    pub fn repository(&self, name: &str) -> Option<&RepositoryPolicy> {
+        self.repositories.iter().find(|r| r.name.eq_ignore_ascii_case(name))
+    }
+}

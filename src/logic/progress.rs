@@ -1,0 +1,146 @@
+//! How builds move on: handed to a builder, started, checked, ended, and told to GitHub.
+
+use std::time::Duration;
+
+use super::build::{BuildId, BuildState, Check, CheckEnd, CheckState};
+use super::event::{BuildEvent, BuildNews, Effect, Job, JobCheck, Now, Post, PostOutcome};
+use super::queue::{FETCH_RETRIES, Retry, WORKER_RETRY};
+use super::state::{Row, State};
+use super::wording;
+
+impl State {
+    /// Hands a queued build to a free builder.
+    pub(super) fn start(&mut self, id: BuildId) {
+        let Some(build) = self.rows.builds.get(&id) else { return };
+        let Some(repository) = self.policy.repository(&build.repository) else { return };
+        let wanted = |(index, check): (usize, &Check)| {
+            let policy = repository.checks.iter().find(|p| p.context.eq_ignore_ascii_case(&check.context))?;
+            let (context, run) = (policy.context.clone(), policy.run.clone());
+            (!check.is_end()).then_some(JobCheck { index, context, run, timeout: policy.timeout })
+        };
+        let job = Job {
+            build: id,
+            repository: build.repository.clone(),
+            clone_url: repository.clone_url.clone(),
+            pull: build.pull,
+            sha: build.sha.clone(),
+            base_ref: build.base_ref.clone(),
+            head_ref: build.head_ref.clone(),
+            checks: build.checks.iter().enumerate().filter_map(wanted).collect(),
+        };
+        self.queue.active.insert(id, build.repository.clone());
+        self.effects.push(Effect::StartBuild(Box::new(job)));
+    }
+
+    /// Takes in the builder's word. Words about a build that is not (or no longer) handed out change nothing.
+    pub(super) fn progress(&mut self, now: Now, event: BuildEvent) {
+        let id = event.build;
+        if !self.queue.active.contains_key(&id) {
+            return;
+        }
+        let gives_back = |n: &BuildNews| {
+            matches!(n, BuildNews::Finished { .. } | BuildNews::NotFetched { .. } | BuildNews::NoWorker { .. })
+        };
+        if gives_back(&event.news) {
+            self.queue.active.remove(&id);
+        }
+        if self.rows.builds.get(&id).is_none_or(|b| b.state.is_end()) {
+            return;
+        }
+        match event.news {
+            BuildNews::Started => self.started(now, id),
+            BuildNews::NotFetched { error } => self.not_fetched(now, id, &error),
+            BuildNews::NoWorker { error } => {
+                self.no_worker = Some(error);
+                self.retry_after(id, now.mono + WORKER_RETRY);
+            }
+            BuildNews::CheckStarted { check, log_start } => self.check_started(now, id, check, log_start),
+            BuildNews::CheckFinished { check, end, took, log_end } => {
+                self.check_finished(now, id, check, &end, took, log_end);
+            }
+            BuildNews::Finished { error } => self.finished(now, id, error.as_deref()),
+        }
+    }
+
+    /// Takes in how a post went.
+    pub(super) fn posted(&mut self, now: Now, post: &Post, outcome: &PostOutcome) {
+        let given_up = self.outbox.posted(post, outcome, now.mono);
+        let check = self.rows.builds.get_mut(&post.build).and_then(|b| b.checks.get_mut(post.check));
+        let Some(check) = check else { return };
+        if *outcome == PostOutcome::Accepted {
+            check.told = Some((post.state, post.description.clone()));
+        } else if given_up && check.is_end() {
+            // GitHub will never show it: there is nothing left to say about this sha and context.
+            check.owns_status = false;
+        } else {
+            return;
+        }
+        self.change(Row::Build(post.build));
+    }
+
+    fn started(&mut self, now: Now, id: BuildId) {
+        self.no_worker = None;
+        self.queue.retries.remove(&id);
+        let Some(build) = self.rows.builds.get_mut(&id).filter(|b| b.state == BuildState::Queued) else { return };
+        build.reset_checks(wording::QUEUED);
+        build.state = BuildState::Running;
+        build.reason = None;
+        build.attempt += 1;
+        build.started_at = Some(now.wall);
+        self.change(Row::Build(id));
+    }
+
+    fn not_fetched(&mut self, now: Now, id: BuildId, error: &str) {
+        let fetches = self.queue.retries.get(&id).map_or(0, |r| r.fetches);
+        let Some(delay) = FETCH_RETRIES.get(fetches) else {
+            return self.finished(now, id, Some(&wording::fetch_failed(error)));
+        };
+        self.queue.retries.insert(id, Retry { fetches: fetches + 1, not_before: now.mono + *delay });
+        let Some(build) = self.rows.builds.get_mut(&id) else { return };
+        let words = wording::waiting_for_fetch(&build.sha);
+        for check in build.checks.iter_mut().filter(|c| c.state == CheckState::Queued) {
+            check.description.clone_from(&words);
+        }
+        build.reason = Some(words);
+        self.change(Row::Build(id));
+    }
+
+    fn retry_after(&mut self, id: BuildId, not_before: Duration) {
+        self.queue.retries.entry(id).or_default().not_before = not_before;
+    }
+
+    fn check_started(&mut self, now: Now, id: BuildId, index: usize, log_start: u64) {
+        let Some(check) = self.check(id, index).filter(|c| c.state == CheckState::Queued) else { return };
+        check.state = CheckState::Running;
+        check.description = wording::RUNNING.to_owned();
+        check.started_at = Some(now.wall);
+        check.log_start = Some(log_start);
+        self.change(Row::Build(id));
+    }
+
+    fn check_finished(&mut self, now: Now, id: BuildId, index: usize, end: &CheckEnd, took: Duration, log_end: u64) {
+        let Some(check) = self.check(id, index).filter(|c| c.state == CheckState::Running) else { return };
+        (check.state, check.description) = wording::check_ended(end, took);
+        check.finished_at = Some(now.wall);
+        check.log_end = Some(log_end);
+        self.change(Row::Build(id));
+        // The result is known now; the slot is free once the builder has cleaned up.
+        if let Some(build) = self.rows.builds.get(&id).filter(|b| b.checks.iter().all(Check::is_end)) {
+            let (state, reason) = build.verdict();
+            self.end(now, id, state, reason, true);
+        }
+    }
+
+    /// The builder is done with it: what has not ended by now ends with `error`.
+    fn finished(&mut self, now: Now, id: BuildId, error: Option<&str>) {
+        let Some(build) = self.rows.builds.get_mut(&id) else { return };
+        let words = error.map_or_else(|| wording::not_run("the worker left it out"), wording::description);
+        build.end_checks(now.wall, CheckState::Error, &words);
+        let (state, reason) = build.verdict();
+        self.end(now, id, state, reason, true);
+    }
+
+    fn check(&mut self, id: BuildId, index: usize) -> Option<&mut Check> {
+        self.rows.builds.get_mut(&id)?.checks.get_mut(index)
+    }
+}

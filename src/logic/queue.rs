@@ -1,0 +1,68 @@
+//! Which waiting build starts next. The channel to the builders is not the queue: what waits, waits in the rows.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::build::{Build, BuildId, BuildState};
+use super::policy::{Isolation, Policy};
+use super::rows::Rows;
+
+/// Builds that may wait; GitHub is told 503 beyond it and keeps the delivery for Redeliver. Far above what an
+/// office has open, low enough that the rows stay small.
+pub const QUEUED_BUILDS_MAX: usize = 1000;
+
+/// After a head could not be fetched: it is published seconds late at times, and networks blink. Then the
+/// build ends.
+pub const FETCH_RETRIES: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+];
+
+/// Between looks for a worker that is not there: a person sets it up, and it should start soon after.
+pub const WORKER_RETRY: Duration = Duration::from_secs(10);
+
+/// The builds that builders hold, and those that wait for a moment to be tried again.
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    /// Handed to a builder and not yet given back, with their repository; some may have ended for us already.
+    pub active: BTreeMap<BuildId, String>,
+    pub retries: BTreeMap<BuildId, Retry>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Retry {
+    pub fetches: usize,
+    pub not_before: Duration,
+}
+
+impl Queue {
+    /// The oldest build that may start now.
+    pub fn next<'a>(&self, rows: &'a Rows, policy: &Policy, now: Duration) -> Option<&'a Build> {
+        if self.active.len() >= policy.workers {
+            return None;
+        }
+        self.ready(rows, policy).find(|b| self.retries.get(&b.id).is_none_or(|r| r.not_before <= now))
+    }
+
+    /// When a build that waits for its moment may start.
+    pub fn wake_at(&self, rows: &Rows, policy: &Policy) -> Option<Duration> {
+        if self.active.len() >= policy.workers {
+            return None;
+        }
+        self.ready(rows, policy).filter_map(|b| self.retries.get(&b.id)).map(|r| r.not_before).min()
+    }
+
+    /// Queued, no builder holds it, and its repository's unit is free (a unit builds one at a time).
+    fn ready<'a>(&self, rows: &'a Rows, policy: &Policy) -> impl Iterator<Item = &'a Build> {
+        let one_each = policy.isolation == Isolation::Systemd;
+        rows.builds.values().filter(move |b| {
+            b.state == BuildState::Queued
+                && !self.active.contains_key(&b.id)
+                && !(one_each && self.active.values().any(|busy| *busy == b.repository))
+        })
+    }
+}

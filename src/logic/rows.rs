@@ -1,0 +1,121 @@
+//! What State keeps of the store: enough to decide, bounded, and the same after every restart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::build::{Build, BuildId, BuildState};
+use super::event::{Change, DeliveryKey};
+
+/// Closed pull requests remembered, to know late payloads as late and to keep the last result on the lamp.
+/// GitHub redelivers for 3 days; an office closes fewer than this in that time.
+pub const CLOSED_PULLS_MAX: usize = 256;
+
+/// How long a delivery is remembered: longer than GitHub can redeliver it (Enterprise Server: 7 days).
+pub const DELIVERY_AGE_MAX_SECONDS: i64 = 8 * 24 * 3600;
+
+/// Deliveries remembered at most, so that a flood of signed webhooks can't fill the memory: a busy day has
+/// hundreds. The oldest go first.
+pub const DELIVERIES_MAX: usize = 20_000;
+
+/// Repository (as configured) and number.
+pub type PullKey = (String, u64);
+
+/// What is known of one pull request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pull {
+    pub repository: String,
+    pub number: u64,
+    pub title: String,
+    pub open: bool,
+    /// The head is in another repository.
+    pub fork: bool,
+    pub head_sha: String,
+    /// The head before the last push, to tell two payloads of one second apart.
+    pub previous_head: Option<String>,
+    pub head_ref: String,
+    pub base_ref: String,
+    /// GitHub's clock, UTC seconds since 1970.
+    pub updated_at: i64,
+    /// The one head that a person let in.
+    pub approved_sha: Option<String>,
+    pub last_build: Option<BuildId>,
+    /// The last end that was a result: closing and superseding are none.
+    pub last_result: Option<BuildState>,
+    /// Grows with every closing; none while open.
+    pub closed_order: Option<i64>,
+}
+
+impl Pull {
+    pub fn key(&self) -> PullKey {
+        (self.repository.clone(), self.number)
+    }
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDelivery {
+    /// When it came, UTC seconds since 1970.
+    pub at: i64,
+    pub build: Option<BuildId>,
+}
+
+/// The rows in memory: open pull requests, unfinished builds, the last build of each pull request,
+/// builds whose end GitHub has not heard yet, and deliveries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    pub pulls: BTreeMap<PullKey, Pull>,
+    pub builds: BTreeMap<BuildId, Build>,
+    pub deliveries: BTreeMap<DeliveryKey, KnownDelivery>,
+    /// The newest id ever given, also when that build is no longer kept.
+    pub last_build_id: BuildId,
+}
+
+impl Rows {
+    /// Takes over a stored row.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Build(build) => {
+                self.last_build_id = self.last_build_id.max(build.id);
+                self.builds.insert(build.id, build);
+            }
+            Change::Pull(pull) => {
+                self.pulls.insert(pull.key(), pull);
+            }
+            Change::Delivery(key, known) => {
+                self.deliveries.insert(key, known);
+            }
+            Change::ForgetDelivery(key) => {
+                self.deliveries.remove(&key);
+            }
+        }
+    }
+
+    /// Drops from memory what no decision needs; the store keeps it as history.
+    pub fn prune(&mut self) {
+        let closed = self.pulls.values().filter(|p| p.closed_order.is_some()).count();
+        if closed > CLOSED_PULLS_MAX {
+            let mut orders: Vec<_> = self.pulls.values().filter_map(|p| p.closed_order).collect();
+            orders.sort_unstable();
+            let oldest_kept = orders[closed - CLOSED_PULLS_MAX];
+            self.pulls.retain(|_, p| p.closed_order.is_none_or(|order| order >= oldest_kept));
+        }
+        let last: BTreeSet<BuildId> = self.pulls.values().filter_map(|p| p.last_build).collect();
+        self.builds.retain(|id, b| !b.state.is_end() || !b.is_settled() || last.contains(id));
+    }
+
+    /// Deliveries that need no longer be remembered at `wall`.
+    pub fn old_deliveries(&self, wall: i64) -> Vec<DeliveryKey> {
+        let aged = self.deliveries.iter().filter(|(_, d)| wall - d.at > DELIVERY_AGE_MAX_SECONDS);
+        let mut old: Vec<_> = aged.map(|(key, _)| key.clone()).collect();
+        if old.is_empty() && self.deliveries.len() > DELIVERIES_MAX {
+            let oldest = self.deliveries.iter().min_by_key(|(_, d)| d.at);
+            old.extend(oldest.map(|(key, _)| key.clone()));
+        }
+        old
+    }
+
+    /// The unfinished builds of a pull request, oldest first.
+    pub fn unfinished(&self, pull: &PullKey) -> Vec<BuildId> {
+        let of_pull = |b: &&Build| !b.state.is_end() && b.pull == pull.1 && b.repository == pull.0;
+        self.builds.values().filter(of_pull).map(|b| b.id).collect()
+    }
+}

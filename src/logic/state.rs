@@ -1,0 +1,314 @@
+//! `State::handle`: one event in, one decision out. Everything the daemon knows is here, and nothing else
+//! decides.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::build::{BuildId, BuildState, CheckState};
+use super::event::{Answer, Change, Decision, DeliveryKey, Effect, Event, Now, ReplyId};
+use super::outbox::Outbox;
+use super::panel::{Panel, panel};
+use super::policy::Policy;
+use super::queue::Queue;
+use super::rows::{PullKey, Rows};
+use super::{trust, wording};
+
+/// What running builds are given to end in order; systemd gives us 90 s.
+pub const STOP_GRACE: Duration = Duration::from_secs(60);
+
+/// What the last statuses are given to reach GitHub at the end; the rows remember those that do not.
+pub const FLUSH_GRACE: Duration = Duration::from_secs(5);
+
+/// Starts of one build before its interruptions end it: code that takes the box down with it must not do so
+/// for ever.
+pub const ATTEMPTS_MAX: u32 = 2;
+
+/// Between looks for deliveries too old to be remembered: they are kept for days.
+const FORGET_BEAT: Duration = Duration::from_secs(3600);
+
+/// What the daemon knows: the rows it has saved, and what dies with the process.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(super) rows: Rows,
+    pub(super) policy: Policy,
+    pub(super) queue: Queue,
+    pub(super) outbox: Outbox,
+    /// Why no worker could be reached, last time.
+    pub(super) no_worker: Option<String>,
+    /// Why nothing can be saved.
+    pub(super) disk: Option<String>,
+    stopping: Option<Stopping>,
+    shown: Option<Panel>,
+    forget_at: Duration,
+    changed: BTreeSet<Row>,
+    pub(super) effects: Vec<Effect>,
+}
+
+/// The end has begun.
+#[derive(Clone, Copy, Debug)]
+struct Stopping {
+    /// When those that still run are interrupted.
+    interrupt_at: Duration,
+    /// When the last statuses are given up; set once nothing runs.
+    exit_at: Option<Duration>,
+}
+
+/// Names a row that this event changed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Row {
+    Pull(PullKey),
+    Build(BuildId),
+    Delivery(DeliveryKey),
+    Forgotten(DeliveryKey),
+}
+
+impl State {
+    /// Begins with what the store holds. Builds that ran when the process ended wait again, or end if it was
+    /// not the first time.
+    pub fn load(mut rows: Rows, policy: Policy, now: Now) -> (State, Decision) {
+        rows.prune();
+        let mut state = State {
+            rows,
+            policy,
+            queue: Queue::default(),
+            outbox: Outbox::default(),
+            no_worker: None,
+            disk: None,
+            stopping: None,
+            shown: None,
+            forget_at: now.mono,
+            changed: BTreeSet::new(),
+            effects: Vec::new(),
+        };
+        state.take_up_interrupted(now);
+        state.fit_to_policy(now);
+        let decision = state.decide(now);
+        (state, decision)
+    }
+
+    /// Decides what follows from `event`. The changes must be saved before the effects are carried out; if
+    /// that fails, this State is to be dropped and loaded again.
+    pub fn handle(&mut self, now: Now, event: Event) -> Decision {
+        match event {
+            Event::Delivery { reply, delivery } => {
+                let answer = self.delivery(now, delivery);
+                self.answer(reply, answer);
+            }
+            Event::Command { reply, command } => {
+                let answer = self.command(now, command);
+                self.answer(reply, answer);
+            }
+            Event::Build(event) => self.progress(now, event),
+            Event::Posted { post, outcome } => self.posted(now, &post, &outcome),
+            Event::Tick => {
+                if self.stopping.is_some_and(|s| s.interrupt_at <= now.mono) {
+                    self.interrupt();
+                }
+            }
+            Event::Reload(policy) => {
+                self.policy = *policy;
+                self.outbox.forget_troubles();
+                self.fit_to_policy(now);
+            }
+            Event::Stop { at_once } => {
+                let grace = now.mono + STOP_GRACE;
+                self.stopping.get_or_insert(Stopping { interrupt_at: grace, exit_at: None });
+                if at_once {
+                    self.interrupt();
+                    self.stopping = Some(Stopping { interrupt_at: now.mono, exit_at: Some(now.mono) });
+                }
+            }
+            Event::Disk(why) => self.disk = why,
+        }
+        self.decide(now)
+    }
+
+    /// When [`Event::Tick`] is due, if nothing else happens before.
+    pub fn wake_at(&self, now: Now) -> Option<Duration> {
+        let starts = if self.may_start() { self.queue.wake_at(&self.rows, &self.policy) } else { None };
+        let posts = self.outbox.wake_at(&self.rows, now.mono);
+        let stop = self.stopping.map(|s| s.exit_at.unwrap_or(s.interrupt_at));
+        [starts, posts, stop].into_iter().flatten().min()
+    }
+
+    /// What the lamp shows now.
+    pub fn panel(&self, now: Now) -> Panel {
+        panel(self, now)
+    }
+
+    /// The rows as saved, for whoever checks.
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// What is under way, in one line for people.
+    pub fn summary(&self, now: Now) -> String {
+        let count = |state| self.rows.builds.values().filter(|b| b.state == state).count();
+        let (running, queued) = (count(BuildState::Running), count(BuildState::Queued));
+        let waiting = count(BuildState::WaitingForApproval);
+        let lamp = self.panel(now).reason;
+        format!("{running} running, {queued} queued, {waiting} waiting for approval; lamp: {lamp}")
+    }
+
+    pub(super) fn change(&mut self, row: Row) {
+        self.changed.insert(row);
+    }
+
+    /// Ends a build before its time. `is_result` when the lamp should show it.
+    pub(super) fn cancel(&mut self, now: Now, id: BuildId, why: &str, is_result: bool) {
+        let Some(build) = self.rows.builds.get_mut(&id).filter(|b| !b.state.is_end()) else { return };
+        build.end_checks(now.wall, CheckState::Cancelled, why);
+        self.end(now, id, BuildState::Cancelled, Some(why.to_owned()), is_result);
+        if self.queue.active.contains_key(&id) {
+            self.effects.push(Effect::CancelBuild(id));
+        }
+    }
+
+    /// The one place where a build ends.
+    pub(super) fn end(&mut self, now: Now, id: BuildId, state: BuildState, reason: Option<String>, is_result: bool) {
+        let Some(build) = self.rows.builds.get_mut(&id) else { return };
+        build.state = state;
+        build.reason = reason;
+        build.finished_at = Some(now.wall);
+        let key = (build.repository.clone(), build.pull);
+        self.queue.retries.remove(&id);
+        self.change(Row::Build(id));
+        if let Some(pull) = self.rows.pulls.get_mut(&key).filter(|p| is_result && p.last_build == Some(id)) {
+            pull.last_result = Some(state);
+            self.change(Row::Pull(key));
+        }
+    }
+
+    fn answer(&mut self, reply: ReplyId, answer: Answer) {
+        self.effects.push(Effect::Answer { reply, answer });
+    }
+
+    fn may_start(&self) -> bool {
+        self.stopping.is_none() && self.disk.is_none()
+    }
+
+    /// What follows from the rows as they are now: starts, posts, the lamp, the end.
+    fn decide(&mut self, now: Now) -> Decision {
+        while self.may_start()
+            && let Some(id) = self.queue.next(&self.rows, &self.policy, now.mono).map(|b| b.id)
+        {
+            self.start(id);
+        }
+        let panel = self.panel(now);
+        if self.shown.as_ref() != Some(&panel) {
+            self.shown = Some(panel.clone());
+            self.effects.push(Effect::Show(panel));
+        }
+        if let Some(post) = self.outbox.next(&self.rows, &self.policy.dashboard_url, now.mono) {
+            self.effects.push(Effect::Post(post));
+        }
+        self.exit_when_done(now);
+        self.forget_deliveries(now);
+        let changes = std::mem::take(&mut self.changed).into_iter().filter_map(|row| self.row(row)).collect();
+        self.rows.prune();
+        Decision { changes, effects: std::mem::take(&mut self.effects) }
+    }
+
+    /// Once nothing runs, the last statuses still go out, if GitHub is there to hear them.
+    fn exit_when_done(&mut self, now: Now) {
+        let Some(stopping) = self.stopping.as_mut().filter(|_| self.queue.active.is_empty()) else { return };
+        let exit_at = *stopping.exit_at.get_or_insert(now.mono + FLUSH_GRACE);
+        if exit_at <= now.mono || self.outbox.is_quiet(&self.rows) {
+            self.effects.push(Effect::Exit);
+        }
+    }
+
+    fn row(&self, row: Row) -> Option<Change> {
+        match row {
+            Row::Pull(key) => self.rows.pulls.get(&key).cloned().map(Change::Pull),
+            Row::Build(id) => self.rows.builds.get(&id).cloned().map(Change::Build),
+            Row::Delivery(key) => self.rows.deliveries.get(&key).cloned().map(|known| Change::Delivery(key, known)),
+            Row::Forgotten(key) => Some(Change::ForgetDelivery(key)),
+        }
+    }
+
+    fn forget_deliveries(&mut self, now: Now) {
+        if now.mono < self.forget_at && self.rows.deliveries.len() <= super::rows::DELIVERIES_MAX {
+            return;
+        }
+        self.forget_at = now.mono + FORGET_BEAT;
+        for key in self.rows.old_deliveries(now.wall) {
+            self.rows.deliveries.remove(&key);
+            self.changed.remove(&Row::Delivery(key.clone()));
+            self.change(Row::Forgotten(key));
+        }
+    }
+
+    fn take_up_interrupted(&mut self, now: Now) {
+        let ran: Vec<_> = self.rows.builds.values().filter(|b| b.state == BuildState::Running).map(|b| b.id).collect();
+        for id in ran {
+            let Some(build) = self.rows.builds.get_mut(&id) else { continue };
+            if build.attempt < ATTEMPTS_MAX {
+                build.state = BuildState::Queued;
+                build.reset_checks(wording::QUEUED_AGAIN);
+                self.change(Row::Build(id));
+            } else {
+                build.end_checks(now.wall, CheckState::Error, wording::INTERRUPTED_TWICE);
+                let (state, reason) = build.verdict();
+                self.end(now, id, state, reason, true);
+            }
+        }
+    }
+
+    /// Our own ordered stop: what runs waits again, and the run does not count.
+    fn interrupt(&mut self) {
+        for id in std::mem::take(&mut self.queue.active).into_keys() {
+            self.effects.push(Effect::CancelBuild(id));
+            if let Some(build) = self.rows.builds.get_mut(&id).filter(|b| b.state == BuildState::Running) {
+                build.state = BuildState::Queued;
+                build.attempt = build.attempt.saturating_sub(1);
+                build.reset_checks(wording::QUEUED_AGAIN);
+                self.change(Row::Build(id));
+            }
+        }
+    }
+
+    /// Brings what waits in line with the configuration: its repositories, its checks, its trust.
+    fn fit_to_policy(&mut self, now: Now) {
+        let waits = |b: &&super::build::Build| !b.state.is_end() && !self.queue.active.contains_key(&b.id);
+        let waiting: Vec<_> = self.rows.builds.values().filter(waits).map(|b| b.id).collect();
+        for id in waiting {
+            self.fit_build(now, id);
+        }
+    }
+
+    fn fit_build(&mut self, now: Now, id: BuildId) {
+        let Some(build) = self.rows.builds.get_mut(&id) else { return };
+        let key = (build.repository.clone(), build.pull);
+        let Some(repository) = self.policy.repository(&build.repository) else {
+            return self.cancel(now, id, wording::NOT_CONFIGURED, false);
+        };
+        let before = build.clone();
+        for check in build.checks.iter_mut().filter(|c| !c.is_end()) {
+            if !repository.checks.iter().any(|c| c.context.eq_ignore_ascii_case(&check.context)) {
+                check.state = CheckState::Skipped;
+                check.description = wording::CHECK_NOT_CONFIGURED.to_owned();
+                check.finished_at = Some(now.wall);
+            }
+        }
+        for wanted in &repository.checks {
+            if !build.checks.iter().any(|c| c.context.eq_ignore_ascii_case(&wanted.context)) {
+                build.checks.push(super::build::Check::waiting(&wanted.context, wording::QUEUED.to_owned()));
+            }
+        }
+        if let Some(pull) = self.rows.pulls.get(&key) {
+            match (build.state, trust::may_build(&self.policy, pull)) {
+                (BuildState::Queued, false) => build.wait_for_approval(trust::can_build(&self.policy, pull)),
+                (BuildState::WaitingForApproval, true) => build.queue(),
+                _ => {}
+            }
+        }
+        if *build != before {
+            let accepted = before.state == BuildState::WaitingForApproval && build.state == BuildState::Queued;
+            self.change(Row::Build(id));
+            if accepted {
+                self.own_statuses(id, true);
+            }
+        }
+    }
+}

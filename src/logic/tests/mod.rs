@@ -1,0 +1,13 @@
+//! Scenarios: one behaviour each, as a script and what came of it. Storms: thousands of random days, with the
+//! invariants asserted after each step.
+
+mod approvals;
+mod deliveries;
+mod lamp;
+mod life;
+pub mod model;
+mod queue;
+mod scenario;
+mod statuses;
+mod storm;
+mod words;

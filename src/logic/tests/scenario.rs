@@ -1,0 +1,293 @@
+//! The scenario language. A line is a moment, and what happens then; without a moment it happens at once.
+//! Below each line stands what came of it; `(61s)` is a deadline of our own.
+//!
+//! ```text
+//! with workers=2 checks=lint,test        first line: a policy other than the usual
+//! 0s pull acme/app#7 opened 1a2b         a delivery: fork, base=, at=, before=, hook=, state=closed
+//! 5s redeliver 1                         the first delivery again; hook=2: from another hook
+//! 6s event push                          any other event
+//! 7s started #1                          the builder's words; also `not fetched #1 why`, `no worker #1 why`
+//! 8s check #1/0 started                  then passed 41s, exit 2 41s, signal 11 41s, timeout 10m, broken why
+//! 9s finished #1                         with words: why not every check ran
+//! 9s passes #1                           all of that at once; also `fails #1`
+//! 10s approve acme/app#7 1a2b            and rebuild acme/app#7, cancel #1 by alice
+//! 11s posts fail 503 wait=90s            from now on; also posts refused, token refused, posts hang, posts work
+//! 12s reload isolation=none              also stop, stop at once, crash, save fails, disk full, disk works
+//! 13s show #1                            the build as it is saved
+//! 10m wait                               time passes
+//! ```
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use expect_test::Expect;
+
+use super::model;
+use crate::logic::build::{BuildId, CheckEnd};
+use crate::logic::event::{
+    BuildEvent, BuildNews, Decision, Delivery, DeliveryKey, Effect, Event, Hook, Now, Post, PostOutcome,
+};
+use crate::logic::panel::{Led, Panel};
+use crate::logic::policy::Policy;
+use crate::logic::rows::Rows;
+use crate::logic::state::State;
+use crate::logic::tests::words;
+
+/// Every scenario begins in the spring of 2026.
+const START: i64 = 1_775_000_000;
+
+/// Plays `script` and compares what came of it.
+pub fn check(script: &str, expected: Expect) {
+    expected.assert_eq(&play(script));
+}
+
+/// Beyond this a scenario is about numbers, and comparing all rows after each line takes its time.
+const COMPARED_BUILDS_MAX: usize = 50;
+
+/// What comes of `script`.
+pub fn play(script: &str) -> String {
+    let mut lines = script.lines().map(str::trim).filter(|l| !l.is_empty()).peekable();
+    let mut policy = words::policy();
+    if let Some(settings) = lines.peek().and_then(|l| l.strip_prefix("with ")) {
+        words::settings(&mut policy, settings);
+        lines.next();
+    }
+    let mut world = World::new(policy);
+    for line in lines {
+        world.line(line);
+    }
+    world.out
+}
+
+struct World {
+    state: State,
+    policy: Policy,
+    /// All that was ever saved.
+    saved: Rows,
+    /// Since the script began, and since the process did.
+    at: Duration,
+    booted: Duration,
+    outcome: Option<PostOutcome>,
+    in_flight: Option<Post>,
+    save_fails: bool,
+    exited: bool,
+    deliveries: Vec<Delivery>,
+    out: String,
+}
+
+impl World {
+    fn new(policy: Policy) -> World {
+        let now = Now { mono: Duration::ZERO, wall: START };
+        let (state, decision) = State::load(Rows::default(), policy.clone(), now);
+        assert_eq!(decision.changes, []);
+        World {
+            state,
+            policy,
+            saved: Rows::default(),
+            at: Duration::ZERO,
+            booted: Duration::ZERO,
+            outcome: Some(PostOutcome::Accepted),
+            in_flight: None,
+            save_fails: false,
+            exited: false,
+            deliveries: Vec::new(),
+            out: String::new(),
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: self.at - self.booted, wall: START + self.at.as_secs().cast_signed() }
+    }
+
+    fn line(&mut self, line: &str) {
+        let (moment, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let (at, what) = match humantime::parse_duration(moment) {
+            Ok(at) => (at, rest),
+            Err(_) => (self.at, line),
+        };
+        self.pass_time(at);
+        writeln!(self.out, "{line}").expect("a String takes all");
+        let all: Vec<&str> = what.split_whitespace().collect();
+        self.happens(&all);
+    }
+
+    /// Our own deadlines on the way to `at`.
+    fn pass_time(&mut self, at: Duration) {
+        assert!(at >= self.at, "the script goes back in time");
+        while let Some(wake) =
+            self.state.wake_at(self.now()).map(|w| w + self.booted).filter(|w| *w <= at && !self.exited)
+        {
+            assert!(wake > self.at, "woken for nothing at {wake:?}");
+            self.at = wake;
+            let before = self.out.len();
+            self.event(Event::Tick);
+            if self.out.len() > before {
+                self.out.insert_str(before, &format!("({})\n", humantime::format_duration(wake)));
+            }
+        }
+        self.at = at;
+    }
+
+    fn happens(&mut self, all: &[&str]) {
+        match all {
+            ["wait"] => {}
+            ["pull", name, action, sha, settings @ ..] => {
+                let at = START + self.at.as_secs().cast_signed();
+                let number = self.deliveries.len() + 1;
+                let delivery = words::pull(name, action, sha, settings, START, at, number);
+                self.deliveries.push(delivery.clone());
+                self.event(Event::Delivery { reply: 0, delivery });
+            }
+            ["redeliver", number, settings @ ..] => {
+                let mut delivery = self.deliveries[number.parse::<usize>().expect("a number") - 1].clone();
+                delivery.key.hook_id = words::setting(settings, "hook").map_or(1, |h| h.parse().expect("a number"));
+                self.event(Event::Delivery { reply: 0, delivery });
+            }
+            ["event", "ping"] => self.other(Hook::Ping),
+            ["event", name] => self.other(Hook::Other { event: (*name).to_owned() }),
+            ["approve" | "rebuild" | "cancel", ..] => {
+                let command = words::command(all);
+                self.event(Event::Command { reply: 0, command });
+            }
+            ["posts" | "token", ..] => self.posts(all),
+            ["reload", settings @ ..] => {
+                words::settings(&mut self.policy, &settings.join(" "));
+                self.event(Event::Reload(Box::new(self.policy.clone())));
+            }
+            ["stop"] => self.event(Event::Stop { at_once: false }),
+            ["stop", "at", "once"] => self.event(Event::Stop { at_once: true }),
+            ["crash"] => self.crash(),
+            ["save", "fails"] => self.save_fails = true,
+            ["disk", "full"] => self.event(Event::Disk(Some("no space left".to_owned()))),
+            ["disk", "works"] => self.event(Event::Disk(None)),
+            ["show", id] => self.show(words::id(id)),
+            ["passes", id] => self.whole_build(words::id(id), &CheckEnd::Exited(0)),
+            ["fails", id] => self.whole_build(words::id(id), &CheckEnd::Exited(1)),
+            _ => {
+                let (build, news) = words::news(all);
+                self.event(Event::Build(BuildEvent { build, news }));
+            }
+        }
+    }
+
+    fn other(&mut self, hook: Hook) {
+        let key = DeliveryKey { guid: "other".to_owned(), hook_id: 1 };
+        self.event(Event::Delivery { reply: 0, delivery: Delivery { key, hook } });
+    }
+
+    fn posts(&mut self, all: &[&str]) {
+        self.outcome = words::outcome(all);
+        self.answer_post();
+    }
+
+    fn whole_build(&mut self, build: BuildId, end: &CheckEnd) {
+        self.event(Event::Build(BuildEvent { build, news: BuildNews::Started }));
+        for check in 0..self.saved.builds[&build].checks.len() {
+            let took = Duration::from_secs(41);
+            let finished = BuildNews::CheckFinished { check, end: end.clone(), took, log_end: 2 };
+            for news in [BuildNews::CheckStarted { check, log_start: 1 }, finished] {
+                self.event(Event::Build(BuildEvent { build, news }));
+            }
+        }
+        self.event(Event::Build(BuildEvent { build, news: BuildNews::Finished { error: None } }));
+    }
+
+    fn event(&mut self, event: Event) {
+        let now = self.now();
+        let decision = self.state.handle(now, event);
+        self.carry_out(decision);
+    }
+
+    /// First save, then act.
+    fn carry_out(&mut self, decision: Decision) {
+        if self.save_fails && !decision.changes.is_empty() {
+            self.save_fails = false;
+            self.say("not saved");
+            return self.crash();
+        }
+        for change in decision.changes {
+            self.saved.apply(change);
+        }
+        if self.saved.builds.len() <= COMPARED_BUILDS_MAX {
+            assert_eq!(*self.state.rows(), model::select(&self.saved), "State holds what a restart would load");
+        }
+        for effect in decision.effects {
+            self.effect(effect);
+        }
+        self.answer_post();
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        let words = match effect {
+            Effect::Answer { answer, .. } => match answer.build {
+                Some(id) => format!("answer {} #{id} {}", answer.status, answer.result),
+                None => format!("answer {} {}", answer.status, answer.result),
+            },
+            Effect::StartBuild(job) => {
+                let checks: Vec<_> = job.checks.iter().map(|c| c.context.as_str()).collect();
+                format!("start #{} {}: {}", job.build, &job.sha[..7], checks.join(", "))
+            }
+            Effect::CancelBuild(id) => format!("stop #{id}"),
+            Effect::Post(post) => {
+                let (state, words) = (format!("{:?}", post.state).to_lowercase(), &post.description);
+                let target =
+                    (post.target_url != format!("http://box:8080/builds/{}", post.build)).then_some(&post.target_url);
+                assert_eq!(target, None, "every status leads to its build");
+                let line = format!("post #{} {} {}: {state}, {words}", post.build, &post.sha[..7], post.context);
+                self.in_flight = Some(post);
+                line
+            }
+            Effect::Show(panel) => format!("lamp {}: {}", colours(&panel), panel.reason),
+            Effect::Exit => {
+                self.exited = true;
+                "exit".to_owned()
+            }
+        };
+        self.say(&words);
+    }
+
+    fn answer_post(&mut self) {
+        let Some(outcome) = self.outcome.clone() else { return };
+        let Some(post) = self.in_flight.take() else { return };
+        if outcome != PostOutcome::Accepted {
+            self.say("(not taken)");
+        }
+        self.event(Event::Posted { post, outcome });
+    }
+
+    fn crash(&mut self) {
+        self.booted = self.at;
+        self.exited = false;
+        self.in_flight = None;
+        let (state, decision) = State::load(model::select(&self.saved), self.policy.clone(), self.now());
+        self.state = state;
+        self.carry_out(decision);
+    }
+
+    fn show(&mut self, id: BuildId) {
+        let build = &self.saved.builds[&id];
+        let reason = build.reason.as_ref().map_or(String::new(), |why| format!(" ({why})"));
+        let mut line =
+            format!("#{id} {}{reason}, attempt {}, base {}", build.state.name(), build.attempt, build.base_ref);
+        for check in &build.checks {
+            let owner = if check.owns_status { "" } else { " [not its status]" };
+            write!(line, "; {} {:?}: {}{owner}", check.context, check.state, check.description)
+                .expect("a String takes all");
+        }
+        self.say(&line);
+    }
+
+    fn say(&mut self, words: &str) {
+        writeln!(self.out, "    {words}").expect("a String takes all");
+    }
+}
+
+fn colours(panel: &Panel) -> String {
+    let lights = [("red", panel.red), ("yellow", panel.yellow), ("green", panel.green)];
+    let lit = lights.iter().filter(|(_, led)| *led != Led::Off).map(|(name, led)| match led {
+        Led::Blink => format!("blinking {name}"),
+        _ => (*name).to_owned(),
+    });
+    let lit: Vec<_> = lit.collect();
+    if lit.is_empty() { "dark".to_owned() } else { lit.join("+") }
+}

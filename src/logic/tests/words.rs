@@ -1,0 +1,169 @@
+//! The words of scenarios, and the pieces that storms share with them.
+
+use std::time::Duration;
+
+use crate::logic::build::{BuildId, CheckEnd};
+use crate::logic::event::{BuildNews, Command, Delivery, DeliveryKey, Hook, PostOutcome, PullAction, PullPayload};
+use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Policy, RepositoryPolicy};
+
+/// One repository, one check, one worker, and the contract's defaults.
+pub fn policy() -> Policy {
+    Policy {
+        repositories: vec![repository("acme/app", "pilotlight")],
+        workers: 1,
+        isolation: Isolation::Systemd,
+        approval: Approval::Forks,
+        follow: Follow::Latest,
+        blink: true,
+        dashboard_url: "http://box:8080".to_owned(),
+    }
+}
+
+/// `checks`: contexts, with commas between.
+pub fn repository(name: &str, checks: &str) -> RepositoryPolicy {
+    let check = |context: &str| CheckPolicy {
+        context: context.to_owned(),
+        run: format!("make {context}"),
+        timeout: Duration::from_secs(600),
+    };
+    let clone_url = format!("https://github.com/{name}.git");
+    RepositoryPolicy { name: name.to_owned(), clone_url, checks: checks.split(',').map(check).collect() }
+}
+
+/// `workers=2 isolation=none`, …
+pub fn settings(policy: &mut Policy, settings: &str) {
+    for (key, value) in settings.split_whitespace().filter_map(|s| s.split_once('=')) {
+        match (key, value) {
+            ("workers", n) => policy.workers = n.parse().expect("a number"),
+            ("isolation", "none") => policy.isolation = Isolation::None,
+            ("isolation", "systemd") => policy.isolation = Isolation::Systemd,
+            ("approval", "forks") => policy.approval = Approval::Forks,
+            ("approval", "none") => policy.approval = Approval::None,
+            ("approval", "all") => policy.approval = Approval::All,
+            ("follow", "worst") => policy.follow = Follow::Worst,
+            ("blink", "off") => policy.blink = false,
+            ("repositories", names) => {
+                policy.repositories = names.split(',').map(|n| repository(n, "pilotlight")).collect();
+            }
+            ("checks", contexts) => {
+                for r in &mut policy.repositories {
+                    *r = repository(&r.name, contexts);
+                }
+            }
+            _ => panic!("no setting: {key}={value}"),
+        }
+    }
+}
+
+/// The value of `key` among words like `key=value`.
+pub fn setting<'a>(all: &[&'a str], key: &str) -> Option<&'a str> {
+    all.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// `1a2b` and 36 zeros.
+pub fn sha(digits: &str) -> String {
+    format!("{digits:0<40}")
+}
+
+/// `#1`.
+pub fn id(word: &str) -> BuildId {
+    word.trim_start_matches('#').parse().expect("a build like #1")
+}
+
+fn name(word: &str) -> (String, u64) {
+    let (repository, number) = word.split_once('#').expect("a pull request like acme/app#7");
+    (repository.to_owned(), number.parse().expect("a number"))
+}
+
+/// The delivery of a `pull` line; `at` is its `updated_at` if the line names none.
+pub fn pull(pull: &str, action: &str, head: &str, all: &[&str], start: i64, at: i64, number: usize) -> Delivery {
+    let (repository, number_of_pull) = name(pull);
+    let action = match action {
+        "opened" => PullAction::Opened,
+        "reopened" => PullAction::Reopened,
+        "synchronize" => PullAction::Synchronize,
+        "ready_for_review" => PullAction::ReadyForReview,
+        "edited" => PullAction::Edited { new_base: setting(all, "base").is_some() },
+        "closed" => PullAction::Closed,
+        other => PullAction::Other(other.to_owned()),
+    };
+    let from = if all.contains(&"fork") { Some("mallory/app".to_owned()) } else { Some(repository.clone()) };
+    let payload = PullPayload {
+        open: action != PullAction::Closed && setting(all, "state") != Some("closed"),
+        action,
+        repository,
+        number: number_of_pull,
+        title: "Make it shine".to_owned(),
+        head_sha: sha(head),
+        head_ref: "topic".to_owned(),
+        head_repository: from.filter(|_| !all.contains(&"deleted-fork")),
+        base_ref: setting(all, "base").unwrap_or("main").to_owned(),
+        updated_at: setting(all, "at").map_or(at, |at| start + at.parse::<i64>().expect("seconds")),
+        before: setting(all, "before").map(sha),
+    };
+    let hook_id = setting(all, "hook").map_or(1, |h| h.parse().expect("a number"));
+    let key = DeliveryKey { guid: format!("guid-{number}"), hook_id };
+    Delivery { key, hook: Hook::Pull(Box::new(payload)) }
+}
+
+pub fn command(all: &[&str]) -> Command {
+    match all {
+        ["cancel", build, "by", by] => Command::Cancel { build: id(build), by: (*by).to_owned() },
+        ["rebuild", pull, rest @ ..] => {
+            let (repository, pull) = name(pull);
+            Command::Rebuild { repository, pull, sha: rest.first().map(|s| sha(s)) }
+        }
+        ["approve", pull, rest @ ..] => {
+            let (repository, pull) = name(pull);
+            Command::Approve { repository, pull, sha: rest.first().map(|s| (*s).to_owned()) }
+        }
+        _ => panic!("no command: {all:?}"),
+    }
+}
+
+/// How posts go from now on; `None` while they hang.
+pub fn outcome(all: &[&str]) -> Option<PostOutcome> {
+    match all {
+        ["posts", "work"] => Some(PostOutcome::Accepted),
+        ["posts", "hang"] => None,
+        ["posts", "refused"] => Some(PostOutcome::Refused { error: "422".to_owned() }),
+        ["token", "refused"] => Some(PostOutcome::TokenRefused { error: "401 Bad credentials".to_owned() }),
+        ["posts", "fail", error, rest @ ..] => {
+            let wait = setting(rest, "wait").map(|w| humantime::parse_duration(w).expect("a duration"));
+            Some(PostOutcome::Unreachable { error: (*error).to_owned(), wait })
+        }
+        _ => panic!("no such outcome: {all:?}"),
+    }
+}
+
+/// The builder's words.
+pub fn news(all: &[&str]) -> (BuildId, BuildNews) {
+    match all {
+        ["started", build] => (id(build), BuildNews::Started),
+        ["not", "fetched", build, why @ ..] => (id(build), BuildNews::NotFetched { error: why.join(" ") }),
+        ["no", "worker", build, why @ ..] => (id(build), BuildNews::NoWorker { error: why.join(" ") }),
+        ["finished", build] => (id(build), BuildNews::Finished { error: None }),
+        ["finished", build, why @ ..] => (id(build), BuildNews::Finished { error: Some(why.join(" ")) }),
+        ["check", check, rest @ ..] => {
+            let (build, check) = check.split_once('/').expect("a check like #1/0");
+            let check = check.parse().expect("a number");
+            (id(build), check_news(check, rest))
+        }
+        _ => panic!("no such line: {all:?}"),
+    }
+}
+
+fn check_news(check: usize, all: &[&str]) -> BuildNews {
+    let seconds = |word: &str| humantime::parse_duration(word).expect("a duration");
+    let number = |word: &str| word.parse().expect("a number");
+    let (end, took) = match all {
+        ["started"] => return BuildNews::CheckStarted { check, log_start: 1 },
+        ["passed", took] => (CheckEnd::Exited(0), seconds(took)),
+        ["exit", code, took] => (CheckEnd::Exited(number(code)), seconds(took)),
+        ["signal", signal, took] => (CheckEnd::Signalled(number(signal)), seconds(took)),
+        ["timeout", limit] => (CheckEnd::TimedOut(seconds(limit)), seconds(limit)),
+        ["broken", why @ ..] => (CheckEnd::Broken(why.join(" ")), Duration::ZERO),
+        _ => panic!("no such end: {all:?}"),
+    };
+    BuildNews::CheckFinished { check, end, took, log_end: 2 }
+}

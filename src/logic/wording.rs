@@ -1,0 +1,107 @@
+//! Every sentence that people outside read, in one place.
+
+use std::time::Duration;
+
+use super::build::{CheckEnd, CheckState};
+
+/// The longest description of a commit status, in characters; GitHub refuses more with 422.
+pub const DESCRIPTION_CHARS_MAX: usize = 140;
+
+pub const QUEUED: &str = "Queued";
+pub const RUNNING: &str = "Running";
+pub const QUEUED_AGAIN: &str = "Queued again after an interruption";
+pub const INTERRUPTED_TWICE: &str = "Interrupted twice while it ran: rebuild it to try again";
+pub const CLOSED: &str = "Cancelled: the pull request was closed";
+pub const NOT_CONFIGURED: &str = "Cancelled: the repository is no longer configured";
+pub const CHECK_NOT_CONFIGURED: &str = "Skipped: this check is no longer configured";
+pub const NO_PULL_YET: &str = "No pull request yet";
+
+/// The first digits of a sha, as GitHub shows it.
+pub fn short(sha: &str) -> &str {
+    sha.get(..7).unwrap_or(sha)
+}
+
+/// `text` without control characters, in at most [`DESCRIPTION_CHARS_MAX`] characters.
+pub fn description(text: &str) -> String {
+    let clean: Vec<char> = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().collect();
+    let mut clean: Vec<char> = clean.into_iter().filter(|c| !c.is_control()).collect();
+    if clean.len() > DESCRIPTION_CHARS_MAX {
+        clean.truncate(DESCRIPTION_CHARS_MAX - 1);
+        clean.push('…');
+    }
+    clean.into_iter().collect()
+}
+
+/// `3m 12s`: whole seconds, the largest units first, none that is zero.
+pub fn duration(d: Duration) -> String {
+    let seconds = d.as_secs() + u64::from(d.subsec_millis() >= 500);
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let words: Vec<_> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
+    if words.is_empty() { "0s".to_owned() } else { words.join(" ") }
+}
+
+/// A person must say yes; with the words to use.
+pub fn waiting_for_approval(repository: &str, pull: u64, can_run: bool) -> String {
+    if can_run {
+        description(&format!("Waiting for approval: run `pilotlight approve {repository}#{pull}` on the box"))
+    } else {
+        description("Waiting for approval: forks never run here (isolation = \"none\")")
+    }
+}
+
+/// The head is not there yet, or the way to it is down.
+pub fn waiting_for_fetch(sha: &str) -> String {
+    format!("Waiting for {} to be fetched, trying again", short(sha))
+}
+
+pub fn fetch_failed(error: &str) -> String {
+    description(&format!("Fetch failed: {error}"))
+}
+
+pub fn not_run(error: &str) -> String {
+    description(&format!("Not run to its end: {error}"))
+}
+
+pub fn superseded(sha: &str) -> String {
+    format!("Superseded by {}", short(sha))
+}
+
+pub fn superseded_by_base(base_ref: &str) -> String {
+    description(&format!("Superseded: the base is now {base_ref}"))
+}
+
+pub fn cancelled_by(who: &str) -> String {
+    description(&format!("Cancelled by {who}"))
+}
+
+/// The state and the words for how a check ended after `took`.
+pub fn check_ended(end: &CheckEnd, took: Duration) -> (CheckState, String) {
+    let took = duration(took);
+    match end {
+        CheckEnd::Exited(0) => (CheckState::Success, format!("Passed in {took}")),
+        CheckEnd::Exited(code) => (CheckState::Failure, format!("Failed in {took}: exit code {code}")),
+        CheckEnd::Signalled(9) => (CheckState::Error, format!("Killed after {took} (signal 9, KILL)")),
+        CheckEnd::Signalled(n) => (CheckState::Failure, format!("Failed in {took}: signal {n}{}", signal_name(*n))),
+        CheckEnd::TimedOut(limit) => (CheckState::Error, format!("Timed out after {}", duration(*limit))),
+        CheckEnd::Broken(error) => (CheckState::Error, not_run(error)),
+    }
+}
+
+fn signal_name(signal: i32) -> &'static str {
+    match signal {
+        1 => " (HUP)",
+        2 => " (INT)",
+        4 => " (ILL)",
+        6 => " (ABRT)",
+        7 => " (BUS)",
+        8 => " (FPE)",
+        11 => " (SEGV)",
+        13 => " (PIPE)",
+        14 => " (ALRM)",
+        15 => " (TERM)",
+        24 => " (XCPU)",
+        25 => " (XFSZ)",
+        31 => " (SYS)",
+        _ => "",
+    }
+}
