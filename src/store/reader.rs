@@ -1,0 +1,71 @@
+//! What pages and commands read: a connection of its own that can't write.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags, params_from_iter};
+
+use super::rows::{BUILD_COLUMNS, build};
+use crate::logic::build::{Build, BuildId, BuildState};
+
+/// Builds in one answer, at most: a page that a Pi renders at once.
+pub const BUILDS_MAX: usize = 200;
+
+/// A read-only view of the database.
+pub struct Reader {
+    connection: Connection,
+}
+
+/// Which builds are asked for; `None` is any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub repository: Option<String>,
+    pub pull: Option<u64>,
+    pub state: Option<BuildState>,
+    /// Only those with a smaller id.
+    pub before: Option<BuildId>,
+    /// At most [`BUILDS_MAX`].
+    pub limit: usize,
+}
+
+impl Reader {
+    /// # Errors
+    /// The database is not there or can't be opened.
+    pub fn open(path: &Path) -> Result<Reader> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
+            .with_context(|| format!("the database {} can't be read", path.display()))?;
+        Ok(Reader { connection })
+    }
+
+    /// The build of that id.
+    pub fn build(&self, id: BuildId) -> Result<Option<Build>> {
+        let sql = format!("SELECT {BUILD_COLUMNS} FROM builds WHERE id = ?");
+        self.connection.prepare_cached(&sql)?.query_and_then([id], build)?.next().transpose()
+    }
+
+    /// The builds that fit `filter`, newest first.
+    pub fn builds(&self, filter: &Filter) -> Result<Vec<Build>> {
+        let mut sql = format!("SELECT {BUILD_COLUMNS} FROM builds WHERE 1");
+        let mut values: Vec<Value> = Vec::new();
+        let mut clause = |words: &str, value: Value| {
+            sql.push_str(words);
+            values.push(value);
+        };
+        if let Some(repository) = &filter.repository {
+            clause(" AND repository = ?", repository.clone().into());
+        }
+        if let Some(pull) = filter.pull {
+            clause(" AND pull = ?", pull.cast_signed().into());
+        }
+        if let Some(state) = filter.state {
+            clause(" AND state = ?", state.name().to_owned().into());
+        }
+        if let Some(before) = filter.before {
+            clause(" AND id < ?", before.into());
+        }
+        clause(" ORDER BY id DESC LIMIT ?", i64::try_from(filter.limit.min(BUILDS_MAX))?.into());
+        self.connection.prepare_cached(&sql)?.query_and_then(params_from_iter(values), build)?.collect()
+    }
+}
