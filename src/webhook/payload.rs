@@ -1,0 +1,195 @@
+//! The payload: JSON, or a form with JSON in its field `payload`, cut down to what is decided on.
+//! Its shape is described at <https://docs.github.com/webhooks/webhook-events-and-payloads>.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+
+use super::{Refusal, malformed};
+use crate::logic::event::{Hook, PullAction, PullPayload};
+
+/// What is kept of a title, in characters; GitHub allows as many.
+const TITLE_CHARS_MAX: usize = 256;
+
+/// The longest name of a branch, in bytes; GitHub's limit is below 256.
+const REF_BYTES_MAX: usize = 1024;
+
+/// What is kept of an action that we don't know, in characters.
+const ACTION_CHARS_MAX: usize = 64;
+
+/// The longest owner's or repository's name, in bytes; GitHub's limits are 39 and 100.
+const NAME_BYTES_MAX: usize = 100;
+
+/// What is told of an error in the JSON, in characters: the sender's own text may be in it.
+const ERROR_CHARS_MAX: usize = 200;
+
+/// Reads the payload of `event`.
+pub(super) fn read(event: &str, content_type: &str, body: &[u8]) -> Result<Hook, Refusal> {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let json = if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        field_payload(body)?
+    } else {
+        Cow::Borrowed(body)
+    };
+    match event {
+        "pull_request" => Ok(Hook::Pull(Box::new(pull(parse(&json)?)?))),
+        "ping" => parse::<IgnoredAny>(&json).map(|_| Hook::Ping),
+        _ => parse::<IgnoredAny>(&json).map(|_| Hook::Other { event: event.to_owned() }),
+    }
+}
+
+fn field_payload(form: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
+    let found = form_urlencoded::parse(form).find(|(name, _)| name == "payload");
+    match found {
+        Some((_, Cow::Borrowed(text))) => Ok(Cow::Borrowed(text.as_bytes())),
+        Some((_, Cow::Owned(text))) => Ok(Cow::Owned(text.into_bytes())),
+        None => Err(malformed("the form has no field `payload`")),
+    }
+}
+
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Refusal> {
+    // serde would also take an array for a struct.
+    if json.trim_ascii_start().first() != Some(&b'{') {
+        return Err(malformed("the payload is not a JSON object"));
+    }
+    serde_json::from_slice(json).map_err(|error| {
+        malformed(format!("the payload can't be understood: {}", plain(&error.to_string(), ERROR_CHARS_MAX)))
+    })
+}
+
+#[derive(Deserialize)]
+struct PullEvent {
+    action: String,
+    number: u64,
+    pull_request: PullRequest,
+    repository: Repository,
+    before: Option<String>,
+    changes: Option<Changes>,
+}
+
+#[derive(Deserialize)]
+struct PullRequest {
+    title: String,
+    state: String,
+    updated_at: String,
+    head: Side,
+    base: Base,
+}
+
+#[derive(Deserialize)]
+struct Side {
+    #[serde(rename = "ref")]
+    name: String,
+    sha: String,
+    repo: Option<Repository>,
+}
+
+#[derive(Deserialize)]
+struct Base {
+    #[serde(rename = "ref")]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Repository {
+    full_name: String,
+}
+
+#[derive(Deserialize)]
+struct Changes {
+    base: Option<IgnoredAny>,
+}
+
+fn pull(event: PullEvent) -> Result<PullPayload, Refusal> {
+    let pull = event.pull_request;
+    let action = action(&event.action, event.changes);
+    let before = event.before.filter(|_| action == PullAction::Synchronize);
+    if event.number == 0 || i64::try_from(event.number).is_err() {
+        return Err(malformed("number is not the number of a pull request"));
+    }
+    Ok(PullPayload {
+        action,
+        repository: full_name("repository.full_name", event.repository)?,
+        number: event.number,
+        title: plain(&pull.title, TITLE_CHARS_MAX),
+        head_sha: sha("pull_request.head.sha", &pull.head.sha)?,
+        head_ref: branch("pull_request.head.ref", &pull.head.name)?,
+        head_repository: pull
+            .head
+            .repo
+            .map(|repository| full_name("pull_request.head.repo.full_name", repository))
+            .transpose()?,
+        base_ref: branch("pull_request.base.ref", &pull.base.name)?,
+        open: pull.state == "open",
+        updated_at: seconds(&pull.updated_at)
+            .ok_or_else(|| malformed("pull_request.updated_at is not a time like 2026-01-01T00:00:00Z"))?,
+        before: before.map(|before| sha("before", &before)).transpose()?,
+    })
+}
+
+fn action(action: &str, changes: Option<Changes>) -> PullAction {
+    match action {
+        "opened" => PullAction::Opened,
+        "reopened" => PullAction::Reopened,
+        "synchronize" => PullAction::Synchronize,
+        "ready_for_review" => PullAction::ReadyForReview,
+        "edited" => PullAction::Edited { new_base: changes.is_some_and(|changes| changes.base.is_some()) },
+        "closed" => PullAction::Closed,
+        other => PullAction::Other(plain(other, ACTION_CHARS_MAX)),
+    }
+}
+
+/// `owner/name`, in the characters that GitHub allows. It becomes a part of paths and URLs.
+fn full_name(field: &str, repository: Repository) -> Result<String, Refusal> {
+    let text = repository.full_name;
+    let fits = |part: &str, marks: &[u8]| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || marks.contains(&byte);
+        (1..=NAME_BYTES_MAX).contains(&part.len()) && part.bytes().all(known)
+    };
+    let good = text.split_once('/').is_some_and(|(owner, name)| {
+        fits(owner, b"-_") && !owner.starts_with('-') && fits(name, b"-_.") && name != "." && name != ".."
+    });
+    if good { Ok(text) } else { Err(malformed(format!("{field} is not the name of a repository, like owner/name"))) }
+}
+
+fn sha(field: &str, text: &str) -> Result<String, Refusal> {
+    if matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(malformed(format!("{field} is not a commit: 40 or 64 hex digits")))
+}
+
+fn branch(field: &str, text: &str) -> Result<String, Refusal> {
+    if text.len() > REF_BYTES_MAX {
+        return Err(malformed(format!("{field} is longer than {REF_BYTES_MAX} bytes")));
+    }
+    Ok(plain(text, REF_BYTES_MAX))
+}
+
+/// Without control characters and without those that turn the direction of writing: it is shown to people.
+fn plain(text: &str, chars_max: usize) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !c.is_control() && !turns(*c)).take(chars_max).collect()
+}
+
+/// RFC 3339 → UTC seconds since 1970; an offset other than `Z` is reckoned in.
+fn seconds(text: &str) -> Option<i64> {
+    let (local, offset) = match text.len().checked_sub("+00:00".len()).and_then(|at| text.split_at_checked(at)) {
+        Some((local, zone)) if zone.starts_with(['+', '-']) => (format!("{local}Z"), offset_seconds(zone)?),
+        _ => (text.to_owned(), 0),
+    };
+    let time = local.is_ascii().then(|| humantime::parse_rfc3339(&local).ok())??;
+    let since: Duration = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(i64::try_from(since.as_secs()).ok()? - offset)
+}
+
+/// `+02:00` → 7200.
+fn offset_seconds(zone: &str) -> Option<i64> {
+    let (hours, minutes) = zone[1..].split_once(':')?;
+    let two_digits = |text: &str| text.parse::<u8>().ok().filter(|_| text.len() == 2 && !text.starts_with('+'));
+    let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
+    let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60;
+    (hours < 24 && minutes < 60).then_some(if zone.starts_with('-') { -seconds } else { seconds })
+}
