@@ -1,0 +1,121 @@
+//! One build: its tree, its processes, its result.
+//!
+//! A process of its own, with a stranger's code below it and the daemon at the other end of one Unix stream.
+//! It has no secrets. It lives for one job: [`room`] (whose turn it is), [`tree`] (what is built),
+//! [`processes`] (what runs, and that nothing is left), and this page, which strings them together.
+
+use std::ffi::OsString;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use self::processes::{Processes, Stopped};
+use self::protocol::{Frame, News, WorkerJob};
+use self::room::Room;
+use crate::logic::event::JobCheck;
+
+mod descent;
+mod processes;
+pub mod protocol;
+mod room;
+mod tree;
+
+/// How long the daemon may take to hand over the job: it has it ready when it connects.
+const JOB_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the daemon may take no bytes at all, as when its card stalls, before it counts as gone.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Where programs are looked for when the worker itself was not told.
+const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// `pilotlight worker`: serves the daemon whose stream is the standard input, for one build.
+pub fn main() -> Result<()> {
+    let stdin = std::io::stdin().as_fd().try_clone_to_owned().context("the worker has no input")?;
+    let stream = UnixStream::from(stdin);
+    stream.local_addr().context("`pilotlight worker` is started by the daemon, with a Unix stream as its input")?;
+    // Away from the daemon's terminal, whose Ctrl-C is for the daemon. It fails only where that is so already.
+    let _ = rustix::process::setsid();
+    serve(stream)
+}
+
+/// Takes one job from `stream`, runs it and tells how it went. When this returns, no descendant of this
+/// process is left. The process must have no other children and no thread that waits for any.
+///
+/// # Errors
+/// No job came, it can't be understood, or this system lacks what a worker needs. A build that fails is none,
+/// nor is a stream that ends.
+pub fn serve(stream: UnixStream) -> Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(JOB_DEADLINE))?;
+    stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+    let mut processes = Processes::new(stream.try_clone()?)?;
+    let job = match Frame::read(&mut &stream).context("no job came from the daemon")? {
+        Some(Frame::Job(job)) => job,
+        Some(_) => bail!("the daemon sent something else before a job"),
+        None => return Ok(()),
+    };
+    let daemon = Daemon(stream);
+    let built = build(&job, &daemon, &mut processes);
+    let ended = processes.end();
+    let error = match ended.and(built) {
+        Err(error) if error.is::<Stopped>() => return Ok(()),
+        Err(error) => Some(format!("{error:#}")),
+        Ok(()) => None,
+    };
+    // Whoever does not hear this any more has gone, which is no fault of ours.
+    let _ = daemon.tell(&Frame::News(News::Done { error }));
+    Ok(())
+}
+
+fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes) -> Result<()> {
+    let mut log = |bytes: &[u8]| daemon.tell(&Frame::Log(bytes.to_vec()));
+    let room = Room::enter(&job.room, processes)?;
+    tree::check_out(&room, &job.mirror, &job.sha, processes, &mut log)?;
+    for check in &job.checks {
+        daemon.tell(&Frame::News(News::CheckStarted { check: check.index }))?;
+        let (end, took) = processes.run(command(job, check, &room), check.timeout, &mut log)?;
+        daemon.tell(&Frame::News(News::CheckFinished { check: check.index, end, took }))?;
+    }
+    Ok(())
+}
+
+/// The environment is exactly the contract's.
+fn command(job: &WorkerJob, check: &JobCheck, room: &Room) -> Command {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(&check.run).current_dir(&room.tree);
+    command.env_clear().env("PATH", path());
+    command.envs([
+        ("CI", "true"),
+        ("PILOTLIGHT", "true"),
+        ("PILOTLIGHT_BUILD_ID", &job.build.to_string()),
+        ("PILOTLIGHT_REPOSITORY", &job.repository),
+        ("PILOTLIGHT_PULL_REQUEST", &job.pull.to_string()),
+        ("PILOTLIGHT_SHA", &job.sha),
+        ("PILOTLIGHT_BASE_REF", &job.base_ref),
+        ("PILOTLIGHT_HEAD_REF", &job.head_ref),
+        ("PILOTLIGHT_CONTEXT", &check.context),
+        ("LANG", "C.UTF-8"),
+    ]);
+    command.env("PILOTLIGHT_CACHE_DIR", &room.cache).env("HOME", &room.home).env("TMPDIR", &room.tmp);
+    command
+}
+
+fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| PATH_DEFAULT.into())
+}
+
+/// The writing half of the stream.
+struct Daemon(UnixStream);
+
+impl Daemon {
+    /// # Errors
+    /// [`Stopped`]: a daemon that does not take a frame is gone.
+    fn tell(&self, frame: &Frame) -> Result<()> {
+        frame.write(&mut &self.0).map_err(|_| Stopped.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;

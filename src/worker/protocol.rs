@@ -1,0 +1,144 @@
+//! What a builder and its worker say to each other over one Unix stream.
+//!
+//! Frames: one byte of kind, four bytes of length (big-endian), that many bytes. Daemon → worker: exactly one
+//! [`Frame::Job`]. Worker → daemon: [`Frame::Log`] and [`Frame::News`], the last of them [`News::Done`].
+//! The end of the stream means "stop": there is no other order to cancel.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::logic::build::CheckEnd;
+use crate::logic::event::JobCheck;
+
+/// The longest frame, in bytes: a job is the largest, and its commands come from the configuration, which
+/// is smaller. A longer one is a broken peer.
+pub const FRAME_BYTES_MAX: u32 = 1024 * 1024;
+
+/// What the daemon hands to a worker. Nothing in it is a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerJob {
+    pub build: i64,
+    pub repository: String,
+    pub pull: u64,
+    pub sha: String,
+    pub base_ref: String,
+    pub head_ref: String,
+    /// The daemon's bare mirror; its objects are borrowed, read-only.
+    pub mirror: PathBuf,
+    /// The worker's own room: tree, home, cache, tmp and the lock are below it.
+    pub room: PathBuf,
+    pub checks: Vec<JobCheck>,
+}
+
+/// What a worker tells besides log bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum News {
+    CheckStarted {
+        check: usize,
+    },
+    CheckFinished {
+        check: usize,
+        end: CheckEnd,
+        took: Duration,
+    },
+    /// Nothing runs any more. `error`: why not every check ran, in words for people.
+    Done {
+        error: Option<String>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    Job(WorkerJob),
+    Log(Vec<u8>),
+    News(News),
+}
+
+const KIND_JOB: u8 = 1;
+const KIND_LOG: u8 = 2;
+const KIND_NEWS: u8 = 3;
+
+impl Frame {
+    /// The next frame, or `None` where the stream ends between two frames. Waits as long as `from` does.
+    ///
+    /// # Errors
+    /// Those of `from`; `UnexpectedEof` where the stream ends inside a frame; `InvalidData` for a frame that
+    /// is too long, of no known kind or not understood. After an error the stream is of no use.
+    pub fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
+        let mut head = Vec::with_capacity(5);
+        from.by_ref().take(5).read_to_end(&mut head)?;
+        let (kind, length) = match head[..] {
+            [] => return Ok(None),
+            [kind, a, b, c, d] => (kind, u32::from_be_bytes([a, b, c, d])),
+            _ => return Err(torn(head.len(), 5, "head")),
+        };
+        if length > FRAME_BYTES_MAX {
+            return Err(invalid(format!("a frame of {length} bytes is over the limit of {FRAME_BYTES_MAX}")));
+        }
+        let mut body = Vec::new(); // grows with what really comes, not with what was announced
+        from.by_ref().take(length.into()).read_to_end(&mut body)?;
+        if body.len() < length as usize {
+            return Err(torn(body.len(), length as usize, "body"));
+        }
+        match kind {
+            KIND_JOB => parse(&body, "job").map(Frame::Job),
+            KIND_LOG => Ok(Frame::Log(body)),
+            KIND_NEWS => parse(&body, "news").map(Frame::News),
+            _ => Err(invalid(format!("there is no frame of kind {kind}"))),
+        }
+        .map(Some)
+    }
+
+    /// Writes the whole frame. Waits as long as `to` does.
+    ///
+    /// # Errors
+    /// Those of `to`, after which the stream is of no use; `InvalidInput` for a frame over
+    /// [`FRAME_BYTES_MAX`], of which nothing was written.
+    pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        let (kind, json);
+        let body = match self {
+            Frame::Job(job) => {
+                (kind, json) = (KIND_JOB, serde_json::to_vec(job)?);
+                &json
+            }
+            Frame::News(news) => {
+                (kind, json) = (KIND_NEWS, serde_json::to_vec(news)?);
+                &json
+            }
+            Frame::Log(bytes) => {
+                kind = KIND_LOG;
+                bytes
+            }
+        };
+        let length = u32::try_from(body.len()).ok().filter(|n| *n <= FRAME_BYTES_MAX).ok_or_else(|| {
+            let why = format!("a frame of {} bytes is over the limit of {FRAME_BYTES_MAX}", body.len());
+            io::Error::new(io::ErrorKind::InvalidInput, why)
+        })?;
+        let mut whole = Vec::with_capacity(5 + body.len());
+        whole.push(kind);
+        whole.extend_from_slice(&length.to_be_bytes());
+        whole.extend_from_slice(body);
+        to.write_all(&whole)
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8], what: &str) -> io::Result<T> {
+    serde_json::from_slice(body).map_err(|e| invalid(format!("a {what} frame is not understood: {e}")))
+}
+
+fn invalid(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+fn torn(came: usize, of: usize, part: &str) -> io::Error {
+    let why = format!("the stream ended inside a frame: {came} of {of} bytes of its {part} came");
+    io::Error::new(io::ErrorKind::UnexpectedEof, why)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,420 @@
+use std::fs;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, test_kill_process};
+use tempfile::TempDir;
+
+use super::*;
+use crate::logic::build::CheckEnd;
+
+/// Makes [`act_as_worker`] one.
+const ACT: &str = "PILOTLIGHT_TEST_WORKER";
+/// Long enough for whatever is not about time.
+const AMPLE: Duration = Duration::from_secs(120);
+
+/// No test: the worker itself, when [`Worker::start`] runs this binary again.
+#[test]
+fn act_as_worker() {
+    if std::env::var_os(ACT).is_some() {
+        main().unwrap();
+    }
+}
+
+/// A repository and a room.
+pub struct Bench {
+    pub dir: TempDir,
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        let bench = Bench { dir: TempDir::new().unwrap() };
+        fs::create_dir(bench.path("repo")).unwrap();
+        bench.sh("git init -q -b main . && echo one >file && echo plain >script && git add -A && git commit -qm one");
+        bench
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs a script in the repository; what it printed, without the end of the last line.
+    pub fn sh(&self, script: &str) -> String {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-ec", script]).current_dir(self.path("repo")).env("HOME", self.dir.path());
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        for who in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{who}_NAME"), "t").env(format!("GIT_{who}_EMAIL"), "t@example.com");
+        }
+        let output = command.stderr(Stdio::inherit()).output().unwrap();
+        assert!(output.status.success(), "{script}");
+        String::from_utf8(output.stdout).unwrap().trim_end().into()
+    }
+
+    pub fn job(&self, scripts: &[&str]) -> WorkerJob {
+        let check = |(index, run): (usize, &&str)| JobCheck {
+            index,
+            context: format!("pilotlight/{index}"),
+            run: run.to_string(),
+            timeout: AMPLE,
+        };
+        WorkerJob {
+            build: 7,
+            repository: "acme/app".into(),
+            pull: 3,
+            sha: self.sh("git rev-parse HEAD"),
+            base_ref: "main".into(),
+            head_ref: "topic".into(),
+            mirror: self.path("repo/.git"),
+            room: self.path("room"),
+            checks: scripts.iter().enumerate().map(check).collect(),
+        }
+    }
+
+    pub fn build(&self, scripts: &[&str]) -> Outcome {
+        Worker::start(&self.job(scripts)).outcome()
+    }
+}
+
+/// A worker in a process of its own, and our end of its stream.
+pub struct Worker {
+    child: Child,
+    stream: UnixStream,
+    log: Vec<u8>,
+}
+
+/// All that a worker told.
+#[derive(Debug)]
+pub struct Outcome {
+    pub log: String,
+    pub ends: Vec<CheckEnd>,
+    pub error: Option<String>,
+}
+
+impl Worker {
+    pub fn start(job: &WorkerJob) -> Worker {
+        Worker::start_with(job, &path())
+    }
+
+    fn start_with(job: &WorkerJob, path: &OsString) -> Worker {
+        let (stream, theirs) = UnixStream::pair().unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["worker::tests::act_as_worker", "--exact", "--nocapture"]).env(ACT, "1").env("PATH", path);
+        let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn().unwrap();
+        Frame::Job(job.clone()).write(&mut &stream).unwrap();
+        Worker { child, stream, log: Vec::new() }
+    }
+
+    fn next(&mut self) -> Option<News> {
+        loop {
+            match Frame::read(&mut &self.stream).unwrap()? {
+                Frame::Log(bytes) => self.log.extend(bytes),
+                Frame::News(news) => return Some(news),
+                Frame::Job(_) => panic!("a job from a worker"),
+            }
+        }
+    }
+
+    /// Waits for a whole line in the log that begins with `start`; the rest of it.
+    fn line(&mut self, start: &str) -> String {
+        loop {
+            let text = String::from_utf8_lossy(&self.log);
+            let whole = &text[..text.rfind('\n').map_or(0, |at| at + 1)];
+            if let Some(line) = whole.lines().find_map(|line| line.strip_prefix(start)) {
+                return line.to_string();
+            }
+            match Frame::read(&mut &self.stream).unwrap().expect("the worker ended early") {
+                Frame::Log(bytes) => self.log.extend(bytes),
+                Frame::News(news) => assert!(matches!(news, News::CheckStarted { .. }), "{news:?} before {start}"),
+                Frame::Job(_) => panic!("a job from a worker"),
+            }
+        }
+    }
+
+    pub fn outcome(mut self) -> Outcome {
+        let (mut ends, mut started) = (Vec::new(), 0);
+        let error = loop {
+            match self.next().expect("no last word") {
+                News::CheckStarted { check } => {
+                    assert_eq!((check, ends.len()), (started, started));
+                    started += 1;
+                }
+                News::CheckFinished { check, end, .. } => {
+                    assert_eq!(check + 1, started);
+                    ends.push(end);
+                }
+                News::Done { error } => break error,
+            }
+        };
+        assert_eq!(self.next(), None);
+        assert!(self.child.wait().unwrap().success());
+        Outcome { log: String::from_utf8_lossy(&self.log).into(), ends, error }
+    }
+
+    /// Ends the stream and waits until the worker has gone in peace.
+    fn stop(mut self) {
+        drop(self.stream);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+fn pids(text: &str) -> Vec<Pid> {
+    text.split_whitespace().map(|word| Pid::from_raw(word.parse().unwrap()).unwrap()).collect()
+}
+
+fn assert_gone(pids: &[Pid]) {
+    assert!(!pids.is_empty());
+    for pid in pids {
+        assert!(test_kill_process(*pid).is_err(), "{pid:?} is left");
+    }
+}
+
+#[test]
+fn checks_end_as_their_shell_does_and_all_run() {
+    let table = [
+        ("true", CheckEnd::Exited(0)),
+        ("exit 3", CheckEnd::Exited(3)),
+        ("./missing", CheckEnd::Exited(127)),
+        ("./script", CheckEnd::Exited(126)),
+        ("kill -9 $$", CheckEnd::Signalled(9)),
+        ("kill -PIPE $$", CheckEnd::Signalled(13)),
+        ("read line", CheckEnd::Exited(1)), // no input
+        ("cd .. && rm -rf tree", CheckEnd::Exited(0)),
+        ("true", CheckEnd::Broken("it could not be started: No such file or directory (os error 2)".into())),
+    ];
+    let outcome = Bench::new().build(&table.clone().map(|row| row.0));
+    assert_eq!(outcome.ends, table.map(|row| row.1));
+    assert_eq!(outcome.error, None);
+}
+
+#[test]
+fn both_outputs_are_one_in_order() {
+    let outcome = Bench::new().build(&["for i in $(seq 500); do echo o$i; echo e$i >&2; done; printf end"]);
+    let lines: String = (1..=500).map(|i| format!("o{i}\ne{i}\n")).collect();
+    assert_eq!(outcome.log, lines + "end");
+}
+
+#[test]
+fn the_environment_is_the_contract_and_nothing_else() {
+    let bench = Bench::new();
+    let outcome = bench.build(&["touch $TMPDIR/left; cat /proc/$$/environ", "echo; ls -A $TMPDIR"]);
+    let (environment, left) = outcome.log.split_once('\n').unwrap();
+    let room = bench.path("room");
+    let mut expected = [
+        "CI=true".into(),
+        "PILOTLIGHT=true".into(),
+        "PILOTLIGHT_BUILD_ID=7".into(),
+        "PILOTLIGHT_REPOSITORY=acme/app".into(),
+        "PILOTLIGHT_PULL_REQUEST=3".into(),
+        format!("PILOTLIGHT_SHA={}", bench.sh("git rev-parse HEAD")),
+        "PILOTLIGHT_BASE_REF=main".into(),
+        "PILOTLIGHT_HEAD_REF=topic".into(),
+        "PILOTLIGHT_CONTEXT=pilotlight/0".into(),
+        format!("PILOTLIGHT_CACHE_DIR={}/cache", room.display()),
+        format!("HOME={}/home", room.display()),
+        format!("PATH={}", path().display()),
+        "LANG=C.UTF-8".into(),
+        format!("TMPDIR={}/tmp", room.display()),
+    ];
+    let mut given: Vec<_> = environment.split_terminator('\0').collect();
+    given.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(given, expected);
+    assert_eq!(left, "left\n");
+    assert_eq!(bench.build(&["ls -A $TMPDIR"]).log, "");
+}
+
+#[test]
+fn a_check_starts_with_clean_signals_and_no_descriptors_of_ours() {
+    let outcome = Bench::new().build(&[
+        "while read name mask; do case $name in SigBlk:|SigIgn:) echo $mask;; esac; done </proc/$$/status",
+        "exec ls /proc/self/fd", // the last is that of the list itself
+        "readlink /proc/$$/fd/0",
+        "read pid name state parent group session rest </proc/self/stat; echo $((group - session))",
+        "stat -c %a .. ../home ../cache ../tmp | sort -u",
+    ]);
+    let ours = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = ours.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap().trim();
+    let ignored = u64::from_str_radix(ignored, 16).unwrap();
+    let sigpipe = 1 << 12; // ignored by every Rust process
+    assert_ne!(ignored & sigpipe, 0);
+    let expected = format!("{:016x}\n{:016x}\n0\n1\n2\n3\n/dev/null\n0\n700\n", 0, ignored & !sigpipe);
+    assert_eq!(outcome.log, expected);
+}
+
+#[test]
+fn nothing_outlives_its_check_nor_holds_it_up() {
+    let table = [
+        "sleep 1000 & echo $!",
+        "setsid sleep 1000 & echo $!",
+        "(setsid sh -c 'sleep 1000 & echo $!' &)",
+        "setsid sh -c 'trap \"\" TERM HUP INT; sleep 1000 & echo $! $$; wait' & sleep 0.2; exit 1",
+        "sleep 1000 & kill -STOP $!; echo $!",
+    ];
+    let outcome = Bench::new().build(&table);
+    assert_eq!(outcome.ends.len(), table.len());
+    assert!(outcome.ends.iter().all(|end| matches!(end, CheckEnd::Exited(_))), "{outcome:?}");
+    let pids = pids(&outcome.log);
+    assert_eq!(pids.len(), table.len() + 1);
+    assert_gone(&pids);
+}
+
+#[test]
+fn last_words_of_helpers_are_waited_for_a_moment() {
+    let outcome = Bench::new().build(&["(sleep 0.02; echo late) & exit 4"]);
+    assert_eq!((outcome.log.as_str(), &outcome.ends[..]), ("late\n", &[CheckEnd::Exited(4)][..]));
+}
+
+#[test]
+fn a_timeout_asks_first_and_the_next_check_runs() {
+    let bench = Bench::new();
+    let mut job = bench.job(&[
+        "trap 'echo cleaned; exit 0' TERM; setsid sleep 1000 & echo $! $$; while :; do wait; done",
+        "trap '' TERM; sleep 1000 & echo $! $$; while :; do wait; done",
+        "echo next",
+    ]);
+    let short = Duration::from_millis(300);
+    job.checks[0].timeout = short;
+    job.checks[1].timeout = short;
+    let outcome = Worker::start(&job).outcome();
+    assert_eq!(outcome.ends, [CheckEnd::TimedOut(short), CheckEnd::TimedOut(short), CheckEnd::Exited(0)]);
+    let lines: Vec<_> = outcome.log.lines().collect();
+    assert_eq!((lines[1], lines[3], lines.len()), ("cleaned", "next", 4));
+    assert_gone(&pids(&format!("{} {}", lines[0], lines[2])));
+}
+
+#[test]
+fn the_end_of_the_stream_ends_everything() {
+    let scripts = [
+        "sleep 1000 & setsid sleep 1000 & echo pids $! $$; wait",
+        "setsid sh -c 'trap \"\" TERM; (setsid sleep 1000 & echo pids $! $$); while :; do wait; done' & wait",
+        "setsid yes >/dev/null & echo pids $! $$; yes",
+    ];
+    for script in scripts {
+        let bench = Bench::new();
+        let mut worker = Worker::start(&bench.job(&[script, "touch ../home/next"]));
+        let pids = pids(&worker.line("pids "));
+        worker.stop();
+        assert_gone(&pids);
+        assert!(!bench.path("room/home/next").exists());
+        assert!(bench.path("room/tree/file").exists());
+    }
+}
+
+#[test]
+fn a_signal_to_the_worker_is_the_end_of_the_stream() {
+    let bench = Bench::new();
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut worker = Worker::start(&bench.job(&["setsid sleep 1000 & echo pids $! $$; wait"]));
+        let pids = pids(&worker.line("pids "));
+        kill_process(Pid::from_child(&worker.child), signal).unwrap();
+        assert_eq!(worker.next(), None);
+        worker.stop();
+        assert_gone(&pids);
+    }
+}
+
+#[test]
+fn the_end_of_the_stream_ends_git_too() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("bin")).unwrap();
+    bench.sh("mkfifo ../told; printf '#!/bin/sh\\nsleep 1000 & echo $! $$ >%s/told; wait' $HOME >../bin/git; chmod +x ../bin/git");
+    let path = format!("{}:{}", bench.path("bin").display(), path().display());
+    let worker = Worker::start_with(&bench.job(&["true"]), &path.into());
+    let pids = pids(&fs::read_to_string(bench.path("told")).unwrap());
+    worker.stop();
+    assert_gone(&pids);
+}
+
+#[test]
+fn a_killed_worker_takes_its_child_along() {
+    let bench = Bench::new();
+    let mut worker = Worker::start(&bench.job(&["echo pids $$; while :; do read x </dev/zero; done"]));
+    let child = pidfd_open(pids(&worker.line("pids "))[0], PidfdFlags::empty()).unwrap();
+    kill_process(Pid::from_child(&worker.child), Signal::KILL).unwrap();
+    poll(&mut [PollFd::new(&child, PollFlags::IN)], None).unwrap();
+    worker.child.wait().unwrap();
+}
+
+#[test]
+fn a_crowd_that_grows_again_is_killed() {
+    let respawner = "trap '' TERM HUP; while :; do sleep 1000 & wait; done";
+    let comet = "comet() { setsid sh -c \"$c\" & exit; }; comet";
+    let script = format!(
+        "c='{comet}'; export c; setsid sh -c \"$c\"
+        for i in $(seq 200); do setsid sh -c \"{respawner}\" & echo pids $!; done; echo all"
+    );
+    let outcome = Bench::new().build(&[&script]);
+    assert_eq!(outcome.ends, [CheckEnd::Exited(0)]);
+    assert!(outcome.log.ends_with("all\n"));
+    assert_gone(&pids(&outcome.log.replace("pids", "").replace("all", "")));
+}
+
+#[test]
+fn much_output_takes_little_memory() {
+    let count = 100_000_000;
+    let scripts = [format!("head -c {count} /dev/zero"), "grep VmHWM /proc/$PPID/status".into()];
+    let outcome = Bench::new().build(&scripts.each_ref().map(String::as_str));
+    let peak = outcome.log[count..].strip_prefix("VmHWM:").unwrap().trim_end().strip_suffix("kB").unwrap();
+    assert!(peak.trim().parse::<u32>().unwrap() < 32 * 1024, "{peak} kB");
+}
+
+#[test]
+fn one_room_serves_one_build_at_a_time() {
+    let bench = Bench::new();
+    let script = "mkdir ../home/busy || exit 9; seq 10000 | sort -R | tail -n 1; rmdir ../home/busy";
+    let workers: Vec<_> = (0..6).map(|_| Worker::start(&bench.job(&[script]))).collect();
+    for worker in workers {
+        assert_eq!(worker.outcome().ends, [CheckEnd::Exited(0)]);
+    }
+}
+
+#[test]
+fn who_waits_for_the_room_can_be_stopped() {
+    let bench = Bench::new();
+    let mut first = Worker::start(&bench.job(&["echo in; exec sleep 1000"]));
+    first.line("in");
+    Worker::start(&bench.job(&["true"])).stop();
+    first.stop();
+}
+
+#[test]
+fn a_job_that_makes_no_sense_is_refused() {
+    let bench = Bench::new();
+    let (gone, sha) = ("0123456789".repeat(4), bench.sh("git rev-parse HEAD"));
+    let nowhere = bench.path("nowhere");
+    let no_mirror = format!("the mirror {} is not a git repository", nowhere.display());
+    let mirror = bench.path("repo/.git");
+    let table: [(&str, &Path, &str); 5] = [
+        ("main", &mirror, "“main” is not the full sha of a commit"),
+        ("--upload-pack=x", &mirror, "“--upload-pack=x” is not the full sha of a commit"),
+        (&sha.to_uppercase(), &mirror, &format!("“{}” is not the full sha of a commit", sha.to_uppercase())),
+        (&gone, &mirror, &format!("git checkout: fatal: unable to read tree ({gone})")),
+        (&sha, &nowhere, &no_mirror),
+    ];
+    for (sha, mirror, message) in table {
+        let mut job = bench.job(&["true"]);
+        (job.sha, job.mirror) = (sha.into(), mirror.into());
+        let outcome = Worker::start(&job).outcome();
+        assert_eq!((outcome.error.as_deref(), outcome.ends.len()), (Some(message), 0));
+    }
+}
+
+#[test]
+fn no_job_no_build() {
+    for (bytes, fine) in [(&b""[..], true), (b"\x01\0\0\0\x02{}", false), (b"\x02\0\0\0\0", false)] {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["worker::tests::act_as_worker", "--exact"]).env(ACT, "1").stdout(Stdio::null());
+        let (mut stream, theirs) = UnixStream::pair().unwrap();
+        std::io::Write::write_all(&mut stream, bytes).unwrap();
+        let mut child = command.stdin(OwnedFd::from(theirs)).stderr(Stdio::null()).spawn().unwrap();
+        drop(command);
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).unwrap();
+        assert_eq!((child.wait().unwrap().success(), said.len()), (fine, 0), "{bytes:?}");
+    }
+}
