@@ -1,0 +1,123 @@
+//! A build's log: one file, in sections with a header each, and no section longer than its bounds.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::plain;
+use crate::logic::build::BuildId;
+
+/// What a section shows from its start, in bytes: the whole of nearly every log.
+pub const LOG_HEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a longer section shows from its end, in bytes: where the failure is told. Held in memory until then.
+pub const LOG_TAIL_BYTES_MAX: usize = 256 * 1024;
+
+/// Where a build's log is, for all who read it.
+pub fn log_path(state_dir: &Path, build: BuildId) -> PathBuf {
+    state_dir.join("logs").join(format!("{build}.log"))
+}
+
+/// The log of one run of a build. Another run of it starts the file again, and with it the offsets. A log that
+/// can't be written is no reason to end a build: that is said once, and the rest is dropped.
+pub struct Log {
+    file: Option<File>,
+    build: BuildId,
+    /// Bytes in the file.
+    written: u64,
+    /// The last byte in the file was no line feed.
+    mid_line: bool,
+    head_left: usize,
+    tail: Vec<u8>,
+    cut: u64,
+}
+
+impl Log {
+    pub fn create(state_dir: &Path, build: BuildId) -> Log {
+        let path = log_path(state_dir, build);
+        let dir = path.parent().unwrap_or(state_dir);
+        // A build's output is for whoever the dashboard shows it to, not for every user of the machine.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        let file = made.and_then(|()| {
+            OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&path)
+        });
+        let file = file
+            .inspect_err(|error| log::warn!(build = build; "cannot write {}: {error}", path.display()))
+            .ok();
+        let (head_left, tail) = (LOG_HEAD_BYTES_MAX, Vec::new());
+        Log {
+            file,
+            build,
+            written: 0,
+            mid_line: false,
+            head_left,
+            tail,
+            cut: 0,
+        }
+    }
+
+    /// Ends the section before and heads a new one. Returns the offset of its first byte after the header.
+    pub fn section(&mut self, title: &str) -> u64 {
+        self.end_section();
+        let gap = if self.mid_line { "\n" } else { "" };
+        self.put(format!("{gap}── {}\n", plain(title)).as_bytes());
+        self.written
+    }
+
+    /// Adds output to the section: its head as it comes, its tail at its end.
+    pub fn write(&mut self, bytes: &[u8]) {
+        let (head, rest) = bytes.split_at(bytes.len().min(self.head_left));
+        self.head_left -= head.len();
+        self.put(head);
+        self.tail.extend_from_slice(rest);
+        // Twice the tail, so that bytes are moved seldom.
+        if self.tail.len() > 2 * LOG_TAIL_BYTES_MAX {
+            self.cut_tail();
+        }
+    }
+
+    /// Writes what was held back. Returns the offset after the section's last byte.
+    pub fn end_section(&mut self) -> u64 {
+        self.cut_tail();
+        let tail = std::mem::take(&mut self.tail);
+        if self.cut > 0 {
+            let gap = if self.mid_line { "\n" } else { "" };
+            self.put(format!("{gap}── {} bytes of output are cut here ──\n", self.cut).as_bytes());
+        }
+        self.put(&tail);
+        (self.head_left, self.cut) = (LOG_HEAD_BYTES_MAX, 0);
+        self.written
+    }
+
+    fn cut_tail(&mut self) {
+        let surplus = self.tail.len().saturating_sub(LOG_TAIL_BYTES_MAX);
+        self.tail.drain(..surplus);
+        self.cut += surplus as u64;
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let (Some(file), Some(last)) = (&mut self.file, bytes.last()) else {
+            return;
+        };
+        match file.write_all(bytes) {
+            Ok(()) => {
+                self.written += bytes.len() as u64;
+                self.mid_line = *last != b'\n';
+            }
+            Err(error) => {
+                log::warn!(build = self.build; "the rest of its log is lost: {error}");
+                self.written = file.metadata().map_or(self.written, |meta| meta.len());
+                self.file = None;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

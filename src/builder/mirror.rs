@@ -1,0 +1,222 @@
+//! A repository's bare mirror below the state directory: what the daemon fetches into, with the token, and what
+//! workers borrow objects from, without it.
+//!
+//! Every pull request keeps a ref here, because a fetch negotiates from refs. One `git fetch` by sha is all a build
+//! needs: it asks nobody when the commit is there already, works before `refs/pull/N/head` is published, and after
+//! a force-push has taken the commit off it. Neither the remote's URL nor a credential is ever stored.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use super::git::{Failure, Git, Watch};
+use super::process::ready;
+use super::slug;
+use crate::logic::event::Job;
+
+/// How long one fetch may take, waiting for another one of this repository included: a first clone over a slow
+/// line takes minutes; what takes longer would hold up every other build.
+pub const FETCH_DEADLINE: Duration = Duration::from_secs(600);
+
+/// How often a lock held by another fetch is tried again.
+const LOCK_RETRY: Duration = Duration::from_millis(50);
+
+/// git's own measure for 6,700 loose objects (its `gc.auto`): the files in one of their 256 directories.
+const LOOSE_FILES_MAX: usize = 27;
+
+/// `gc.autoPackLimit` of git.
+const PACKS_MAX: usize = 50;
+
+/// A pull request's fetch, and nothing that is not it: no tags, no FETCH_HEAD, no upkeep in its way.
+const FETCH: [&str; 6] = [
+    "fetch",
+    "--no-tags",
+    "--no-write-fetch-head",
+    "--no-auto-maintenance",
+    "--no-show-forced-updates",
+    "--no-recurse-submodules",
+];
+
+/// Words of git that point at the mirror rather than at the remote.
+const DAMAGE: [&str; 9] = [
+    "corrupt",
+    "is empty",
+    "bad object",
+    "bad config",
+    "not a git repository",
+    "valid object",
+    "unable to read",
+    "unable to find",
+    "necessary objects",
+];
+
+pub struct Mirror {
+    path: PathBuf,
+    lock: PathBuf,
+}
+
+impl Mirror {
+    pub fn new(state_dir: &Path, repository: &str) -> Mirror {
+        let (dir, slug) = (state_dir.join("mirrors"), slug(repository));
+        Mirror {
+            path: dir.join(format!("{slug}.git")),
+            lock: dir.join(format!("{slug}.lock")),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Brings `job.sha` here and keeps it under `refs/pull/N/head`. A broken mirror is made anew, once. Returns
+    /// git's words for the log.
+    pub fn fetch(&self, git: &Git, job: &Job, watch: Watch<'_>) -> Result<String, Failure> {
+        let _lock = self.lock(watch)?;
+        self.make(git, watch)?;
+        // Left by a fetch that a power cut ended; whoever holds the lock above is the only one to fetch.
+        let _ = fs::remove_file(self.path.join(format!("refs/pull/{}/head.lock", job.pull)));
+        match self.fetch_head(git, job, watch) {
+            Err(Failure::Failed(said)) if hints_at_damage(&said) && !self.is_sound(git, watch)? => {
+                log::warn!(repository = job.repository.as_str(); "the mirror is broken and is made anew: {}", said.trim());
+                fs::remove_dir_all(&self.path)?;
+                self.make(git, watch)?;
+                self.fetch_head(git, job, watch)
+            }
+            done => done,
+        }
+    }
+
+    /// Starts git's upkeep in a thread of the lowest priority if enough has piled up. Nobody has to wait for it:
+    /// git is at ease with a fetch or a checkout beside it, and keeps what lost its last ref for two weeks.
+    pub fn tidy(&self, git: &Git) -> Option<JoinHandle<()>> {
+        let objects = self.path.join("objects");
+        let (loose, packs) = (
+            files(&objects.join("17"), None),
+            files(&objects.join("pack"), Some("pack")),
+        );
+        if loose <= LOOSE_FILES_MAX && packs <= PACKS_MAX {
+            return None;
+        }
+        let mut command = git.command(None);
+        // One thread and a small window: this machine may have 512 MiB. What is unreachable goes into a pack, or
+        // it would count as piled up again the next time.
+        for setting in [
+            "gc.autoDetach=false",
+            "gc.cruftPacks=true",
+            "pack.threads=1",
+            "pack.windowMemory=32m",
+        ] {
+            command.args(["-c", setting]);
+        }
+        command
+            .arg("--git-dir")
+            .arg(&self.path)
+            .args(["gc", "--auto", "--quiet"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let work = move || {
+            // Of this thread alone, on Linux, and what it starts inherits it.
+            let _ = rustix::process::setpriority_process(None, 19);
+            if let Err(error) = command.status() {
+                log::warn!("cannot start git gc: {error}");
+            }
+        };
+        thread::Builder::new().name("gc".to_owned()).spawn(work).ok()
+    }
+
+    /// One fetch at a time for each repository, as the mirror may be taken away and made anew.
+    fn lock(&self, watch: Watch<'_>) -> Result<File, Failure> {
+        let said = |error: io::Error| Failure::Failed(format!("cannot lock {}: {error}", self.lock.display()));
+        fs::create_dir_all(self.lock.parent().unwrap_or(&self.lock)).map_err(said)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&self.lock)
+            .map_err(said)?;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(file),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                Err(error) => return Err(said(error.into())),
+            }
+            if ready([Some(watch.cancel)], watch.deadline.min(Instant::now() + LOCK_RETRY))?[0] {
+                return Err(Failure::Cancelled);
+            }
+            if Instant::now() >= watch.deadline {
+                return Err(Failure::Failed(
+                    "another fetch of this repository does not end".to_owned(),
+                ));
+            }
+        }
+    }
+
+    /// Makes the mirror where there is none, under another name first: a half-made one is never seen.
+    fn make(&self, git: &Git, watch: Watch<'_>) -> Result<(), Failure> {
+        if self.path.is_dir() {
+            return Ok(());
+        }
+        let _ = fs::remove_file(&self.path);
+        let unfinished = self.path.with_extension("new");
+        let _ = fs::remove_dir_all(&unfinished);
+        let init = ["init", "--bare", "--quiet", "--template=", "--initial-branch=main"].map(OsStr::new);
+        git.run(&[&init, &[unfinished.as_os_str()][..]].concat(), None, watch)?;
+        Ok(fs::rename(&unfinished, &self.path)?)
+    }
+
+    fn fetch_head(&self, git: &Git, job: &Job, watch: Watch<'_>) -> Result<String, Failure> {
+        let head = format!("refs/pull/{}/head", job.pull);
+        match self.fetch_refspec(git, &job.clone_url, &format!("+{}:{head}", job.sha), watch) {
+            // A server without protocol 2 gives out only what a ref points at.
+            Err(Failure::Failed(said)) if said.contains("unadvertised object") => {}
+            done => return done,
+        }
+        let said = self.fetch_refspec(git, &job.clone_url, &format!("+{head}:{head}"), watch)?;
+        let commit = format!("{}^{{commit}}", job.sha);
+        match self.run(git, &["cat-file", "-e", &commit], None, watch) {
+            Err(Failure::Failed(_)) => {
+                let why = format!("{said}\nfatal: {head} is not at {} any more, or not yet", job.sha);
+                Err(Failure::Failed(why))
+            }
+            done => done.map(|_| said),
+        }
+    }
+
+    fn fetch_refspec(&self, git: &Git, url: &str, refspec: &str, watch: Watch<'_>) -> Result<String, Failure> {
+        self.run(git, &[&FETCH[..], &["--", url, refspec]].concat(), Some(url), watch)
+    }
+
+    fn run(&self, git: &Git, args: &[&str], url: Option<&str>, watch: Watch<'_>) -> Result<String, Failure> {
+        let mut all = vec![OsStr::new("--git-dir"), self.path.as_os_str()];
+        all.extend(args.iter().map(OsStr::new));
+        git.run(&all, url, watch)
+    }
+
+    /// Reads all of it, which takes seconds for a large one.
+    fn is_sound(&self, git: &Git, watch: Watch<'_>) -> Result<bool, Failure> {
+        match self.run(git, &["fsck", "--no-dangling", "--no-progress"], None, watch) {
+            Ok(_) => Ok(true),
+            Err(Failure::Failed(_)) => Ok(Instant::now() >= watch.deadline),
+            Err(cancelled) => Err(cancelled),
+        }
+    }
+}
+
+fn hints_at_damage(said: &str) -> bool {
+    let mut own = said.lines().filter(|line| !line.starts_with("remote:"));
+    own.any(|line| DAMAGE.iter().any(|word| line.contains(word)))
+}
+
+fn files(dir: &Path, extension: Option<&str>) -> usize {
+    let extension = extension.map(OsStr::new);
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.path().extension() == extension).count()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! The daemon's side of a build: fetch the head into the mirror, hand it to a worker, follow that to its end.
+//!
+//! One thread for each slot, one build at a time. Read in this order: [`run`], [`mirror`] (what is fetched, and
+//! how), [`hire`] (the way to a worker), [`follow`] (what it says), [`log`]; [`git`] and [`process`] serve them.
+
+mod follow;
+mod git;
+mod hire;
+mod log;
+mod mirror;
+mod process;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, PipeReader};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crossbeam_channel::Receiver;
+use ring::digest::{SHA256, digest};
+
+use crate::logic::event::{BuildNews, Job};
+use crate::logic::policy::Isolation;
+use crate::worker::protocol::WorkerJob;
+use follow::{Course, End, Patience, follow};
+use git::{Failure, Git, Watch, gist};
+use hire::Worker;
+use log::Log;
+use mirror::{FETCH_DEADLINE, Mirror};
+
+pub use log::log_path;
+
+/// The longest reason passed on, in characters: a status shows 140, a page a little more.
+const REASON_CHARS_MAX: usize = 200;
+
+/// The longest slug, in bytes: `plb-SLUG` is the name of a user, and those end at 31.
+const SLUG_BYTES_MAX: usize = 27;
+
+/// Where the units' sockets are, `SLUG.sock` for each repository.
+pub const UNIT_SOCKETS: &str = "/run/pilotlight/build";
+
+/// Where the units' rooms are, as they see it.
+pub const UNIT_ROOMS: &str = "/var/cache/pilotlight-build";
+
+/// What builders need to know of the configuration.
+#[derive(Clone)]
+pub struct BuilderConfig {
+    /// `mirrors/` and `logs/` are below it. Workers of another user must be able to read a mirror's files, so the
+    /// daemon's umask must let them (022); the directory itself may be closed.
+    pub state_dir: PathBuf,
+    /// `rooms/` is below it: where workers without isolation work.
+    pub cache_dir: PathBuf,
+    pub isolation: Isolation,
+    /// For fetching, from `token_host` alone.
+    pub token: Option<String>,
+    /// `host` or `host:port`, as it stands in a clone URL.
+    pub token_host: String,
+    /// What is started as `EXE worker`: `/proc/self/exe`.
+    pub worker_exe: PathBuf,
+    /// [`UNIT_SOCKETS`].
+    pub unit_sockets: PathBuf,
+    /// [`UNIT_ROOMS`].
+    pub unit_rooms: PathBuf,
+}
+
+/// One build to be run.
+pub struct Order {
+    pub job: Job,
+    /// The daemon holds the other end; dropping it cancels the build.
+    pub cancel: PipeReader,
+    /// Hears how it goes.
+    pub tell: Box<dyn Fn(BuildNews) + Send>,
+}
+
+/// The life of a builder's thread: one order after the other, until nobody can send any more. The last word about
+/// each is [`BuildNews::NotFetched`], [`BuildNews::NoWorker`] or [`BuildNews::Finished`]; the slot is free then.
+pub fn run(config: BuilderConfig, slot: usize, orders: Receiver<Order>) {
+    let git = Git::new(config.token.clone(), config.token_host.clone());
+    for order in orders {
+        let build = order.job.build;
+        let mirror = Mirror::new(&config.state_dir, &order.job.repository);
+        let mut log = Log::create(&config.state_dir, build);
+        let last = match fetch(&git, &mirror, &order, &mut log) {
+            Ok(()) => work(&config, slot, &mirror, &order, &mut log, &order.tell),
+            Err(last) => last,
+        };
+        log.end_section();
+        (order.tell)(last);
+        mirror.tidy(&git);
+    }
+}
+
+/// Fetches the head, or says how that ended the build.
+fn fetch(git: &Git, mirror: &Mirror, order: &Order, log: &mut Log) -> Result<(), BuildNews> {
+    let (job, cancel) = (&order.job, order.cancel.as_fd());
+    log.section(&format!("fetch {}#{} at {}", job.repository, job.pull, job.sha));
+    let deadline = Instant::now() + FETCH_DEADLINE;
+    match mirror.fetch(git, job, Watch { cancel, deadline }) {
+        Ok(said) => {
+            log.write(said.as_bytes());
+            Ok(())
+        }
+        Err(Failure::Cancelled) => Err(BuildNews::Finished { error: None }),
+        Err(Failure::Failed(said)) => {
+            log.write(said.as_bytes());
+            Err(BuildNews::NotFetched { error: gist(&said) })
+        }
+    }
+}
+
+/// Has a worker do the rest. Returns the last word.
+fn work(
+    config: &BuilderConfig,
+    slot: usize,
+    mirror: &Mirror,
+    order: &Order,
+    log: &mut Log,
+    tell: &dyn Fn(BuildNews),
+) -> BuildNews {
+    let (slug, rooms) = (slug(&order.job.repository), config.cache_dir.join("rooms"));
+    let (worker, room) = match config.isolation {
+        Isolation::None => (Worker::child(&config.worker_exe), rooms.join(format!("{slug}-{slot}"))),
+        Isolation::Systemd => (Worker::unit(&config.unit_sockets, &slug), config.unit_rooms.join(&slug)),
+    };
+    let mut worker = match worker {
+        Ok(worker) => worker,
+        Err(error) => {
+            return BuildNews::NoWorker {
+                error: plain(&format!("{error:#}")),
+            };
+        }
+    };
+    let error = match worker.hand(worker_job(&order.job, mirror, room)) {
+        Ok(()) => {
+            tell(BuildNews::Started);
+            let mut course = Course::new(&order.job, log);
+            let patience = Patience::with(&order.job);
+            let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, tell);
+            reason(end, &worker.dismiss())
+        }
+        Err(error) => Some(format!("{error:#} ({})", worker.dismiss())),
+    };
+    BuildNews::Finished {
+        error: error.map(|error| plain(&error)),
+    }
+}
+
+/// Why not every check ran; `how` is what became of the worker.
+fn reason(end: io::Result<End>, how: &str) -> Option<String> {
+    match end {
+        Ok(End::Done { error }) => error,
+        Ok(End::Cancelled) => None,
+        Ok(End::Silent) => Some(format!("the worker ended without a word ({how})")),
+        Ok(End::Broken(why)) => Some(why),
+        Err(error) => Some(format!("lost the worker: {error}")),
+    }
+}
+
+fn worker_job(job: &Job, mirror: &Mirror, room: PathBuf) -> WorkerJob {
+    WorkerJob {
+        build: job.build,
+        repository: job.repository.clone(),
+        pull: job.pull,
+        sha: job.sha.clone(),
+        base_ref: job.base_ref.clone(),
+        head_ref: job.head_ref.clone(),
+        mirror: mirror.path().to_owned(),
+        room,
+        checks: job.checks.clone(),
+    }
+}
+
+/// A repository's name as a file, a unit's instance and a part of a user's name: lower-case letters, digits, `-` and
+/// `_`, at most 27 of them, and different for different repositories. `acme/app` becomes `acme__app`.
+pub fn slug(repository: &str) -> String {
+    let mut slug = String::new();
+    for byte in repository.bytes().map(|byte| byte.to_ascii_lowercase()) {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' => slug.push(byte.into()),
+            b'/' => slug.push_str("__"),
+            b'.' => slug.push_str("_d"),
+            b'_' => slug.push_str("_u"),
+            other => slug.push_str(&format!("_x{other:02x}")),
+        }
+    }
+    if slug.len() <= SLUG_BYTES_MAX {
+        return slug;
+    }
+    // `_h` is no escape of the above, so that no short slug looks like this.
+    let hash = digest(&SHA256, slug.as_bytes());
+    let hash: String = hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}_h{hash}", &slug[..SLUG_BYTES_MAX - 14])
+}
+
+/// One short line for people out of words from outside: no control characters, none that turn the text around.
+fn plain(text: &str) -> String {
+    let turns = |c: &char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let words = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .filter(|c| !turns(c))
+        .collect::<String>();
+    words.trim().chars().take(REASON_CHARS_MAX).collect()
+}
