@@ -1,0 +1,226 @@
+//! One request to GitHub and its answer: deadlines, sizes, redirects, and the token kept where it belongs.
+
+use std::io::Read;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use ureq::http::uri::{Authority, Scheme};
+use ureq::http::{HeaderMap, Response, Uri, header};
+use ureq::{Agent, Body, Error};
+
+use super::GithubConfig;
+
+/// Redirects followed for one call. GitHub sends one for a renamed repository; a few renames are a few.
+const REDIRECTS_MAX: usize = 3;
+/// What is read of an answer to a post. A commit status is about 2 KiB; the rest of a longer one is left unread.
+const POST_ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// What is read of an answer to a get. A hundred pull requests have 2 MB at the most; a longer list is cut and can't
+/// be read.
+const GET_ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Characters of what others said that go on to a log line or a page: enough for GitHub's longest sentence.
+pub(super) const SAID_CHARS_MAX: usize = 200;
+/// An answer to an unknown version of the API is 410.
+const API_VERSION: (&str, &str) = ("x-github-api-version", "2022-11-28");
+
+/// How long a call may take. Tests shorten it.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    /// From the look-up of the name to the last byte of the answer, redirects included. GitHub ends its own
+    /// requests after 10 s.
+    pub call: Duration,
+    /// For TCP and TLS: half of `call`, so that a dead address leaves time to say so.
+    pub connect: Duration,
+}
+
+const LIMITS: Limits = Limits { call: Duration::from_secs(20), connect: Duration::from_secs(10) };
+
+/// A connection to GitHub's API, kept open between calls.
+pub struct Client {
+    agent: Agent,
+    pub(super) api: Api,
+    pub(super) token: Option<String>,
+    limits: Limits,
+}
+
+/// What GitHub answered, whatever its status.
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    /// What had arrived, if it broke off or was too long.
+    pub body: String,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(super) enum Ask<'a> {
+    /// With the `ETag` of the answer that is known already.
+    Get(Option<&'a str>),
+    /// With this JSON.
+    Post(&'a [u8]),
+}
+
+impl Client {
+    /// # Errors
+    /// An `api_url` that is no plain http(s) address, or a token that cannot stand in a header.
+    pub fn new(config: &GithubConfig) -> Result<Client> {
+        Client::with_limits(config, LIMITS)
+    }
+
+    pub(super) fn with_limits(config: &GithubConfig, limits: Limits) -> Result<Client> {
+        let api = Api::parse(&config.api_url)?;
+        if let Some(token) = &config.token {
+            ensure!(
+                !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()),
+                "The GitHub token is empty or holds a space, a line break or another character that no token has. \
+                 Store it again, alone, in the file that github.token_file names"
+            );
+        }
+        if config.token.is_some() && api.scheme == Scheme::HTTP && !api.is_loopback() {
+            log::warn!(api_url = api.origin(); "The GitHub token goes over the network unencrypted: use https in github.api_url");
+        }
+        let mut agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(limits.connect))
+            .user_agent(concat!("pilotlight/", env!("CARGO_PKG_VERSION")))
+            .accept("application/vnd.github+json");
+        if api.is_loopback() {
+            agent = agent.proxy(None);
+        }
+        Ok(Client { agent: agent.build().into(), api, token: config.token.clone(), limits })
+    }
+
+    /// Asks for `path` below the API's address, following redirects on the same host: GitHub wants them repeated with
+    /// the same method.
+    ///
+    /// # Errors
+    /// In words: no answer, or sent on to where the token must not go.
+    pub(super) fn call(&self, token: &str, path: &str, ask: Ask) -> Result<Answer, String> {
+        let deadline = Instant::now() + self.limits.call;
+        let mut url = format!("{}{}{path}", self.api.origin(), self.api.prefix);
+        for _ in 0..=REDIRECTS_MAX {
+            let response = self.send(token, &url, ask, deadline).map_err(|e| self.unreachable(&e))?;
+            if !matches!(response.status().as_u16(), 301 | 302 | 307 | 308) {
+                return Ok(read(response, ask));
+            }
+            let location = response.headers().get(header::LOCATION).and_then(|l| l.to_str().ok()).unwrap_or_default();
+            url = self.api.on_same_host(location).ok_or_else(|| {
+                format!(
+                    "{} redirects to {location:?}, and the token must not go there. Check github.api_url",
+                    self.api.origin()
+                )
+            })?;
+        }
+        Err(format!("{} redirects more than {REDIRECTS_MAX} times", self.api.origin()))
+    }
+
+    fn send(&self, token: &str, url: &str, ask: Ask, deadline: Instant) -> Result<Response<Body>, Error> {
+        let authorization = format!("Bearer {token}");
+        let left = Some(deadline.saturating_duration_since(Instant::now()));
+        match ask {
+            Ask::Get(etag) => {
+                let request = self.agent.get(url).header(header::AUTHORIZATION, authorization);
+                let request = request.header(API_VERSION.0, API_VERSION.1);
+                let request = etag.into_iter().fold(request, |r, etag| r.header(header::IF_NONE_MATCH, etag));
+                request.config().timeout_global(left).build().call()
+            }
+            Ask::Post(json) => {
+                let request = self.agent.post(url).header(header::AUTHORIZATION, authorization);
+                let request = request.header(API_VERSION.0, API_VERSION.1);
+                let request = request.header(header::CONTENT_TYPE, "application/json");
+                request.config().timeout_global(left).build().send(json)
+            }
+        }
+    }
+
+    fn unreachable(&self, error: &Error) -> String {
+        let at = self.api.origin();
+        match error {
+            Error::Timeout(ureq::Timeout::Connect) => format!("No connection to {at} within {:?}", self.limits.connect),
+            Error::Timeout(_) => format!("No answer from {at} within {:?}", self.limits.call),
+            Error::HostNotFound => format!("No address found for {at}: check this box's network and DNS"),
+            other => format!("No answer from {at}: {other}{}", clock_cure(&other.to_string())),
+        }
+    }
+
+    /// Text from outside made fit for a log line or a page: one bounded line, without the token.
+    pub(super) fn clean(&self, text: &str) -> String {
+        let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = match &self.token {
+            Some(token) => line.replace(token.as_str(), "[token]"),
+            None => line,
+        };
+        match line.char_indices().nth(SAID_CHARS_MAX) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+}
+
+/// A Pi has no clock battery: soon after boot every certificate may look too young.
+pub(super) fn clock_cure(error: &str) -> &'static str {
+    if error.contains("certificate expired") || error.contains("certificate not valid yet") {
+        ". Is this box's clock right? Until it is set over the network, certificates do not verify"
+    } else {
+        ""
+    }
+}
+
+fn read(response: Response<Body>, ask: Ask) -> Answer {
+    let bytes_max = match ask {
+        Ask::Get(_) => GET_ANSWER_BYTES_MAX,
+        Ask::Post(_) => POST_ANSWER_BYTES_MAX,
+    };
+    let (head, body) = response.into_parts();
+    let mut bytes = Vec::new();
+    // The status is the answer; a body that breaks off only costs words.
+    let _ = body.into_reader().take(bytes_max).read_to_end(&mut bytes);
+    let body = String::from_utf8_lossy(&bytes).into_owned();
+    Answer { status: head.status.as_u16(), headers: head.headers, body }
+}
+
+/// The address of the API, in parts.
+pub(super) struct Api {
+    scheme: Scheme,
+    authority: Authority,
+    /// Empty, or `/api/v3`: no slash at its end.
+    prefix: String,
+}
+
+impl Api {
+    fn parse(api_url: &str) -> Result<Api> {
+        ensure!(
+            !api_url.contains('@'),
+            "github.api_url must not hold a user name or a password: use github.token_file"
+        );
+        let cure = "github.api_url must be an address such as https://api.github.com";
+        let uri: Uri = api_url.parse().with_context(|| format!("{cure}, not {api_url:?}"))?;
+        let parts = uri.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else { bail!("{cure}, not {api_url:?}") };
+        let path = parts.path_and_query.map(|p| p.to_string()).unwrap_or_default();
+        let http = scheme == Scheme::HTTPS || scheme == Scheme::HTTP;
+        ensure!(http && !path.contains('?'), "{cure}, not {api_url:?}");
+        Ok(Api { scheme, authority, prefix: path.trim_end_matches('/').to_owned() })
+    }
+
+    fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
+    }
+
+    fn is_loopback(&self) -> bool {
+        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']');
+        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+
+    /// Where `Location` points, if that is this very host. Put together from our own origin, so that no trick
+    /// of spelling leads elsewhere.
+    pub(super) fn on_same_host(&self, location: &str) -> Option<String> {
+        let uri: Uri = location.parse().ok()?;
+        let same = uri.scheme() == Some(&self.scheme) && uri.authority() == Some(&self.authority);
+        let relative = location.starts_with('/') && !location.starts_with("//");
+        let path = uri.path_and_query()?;
+        (same || relative).then(|| format!("{}{path}", self.origin()))
+    }
+}

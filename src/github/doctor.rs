@@ -1,0 +1,105 @@
+//! What `pilotlight check` asks GitHub: whether it is there, and what the token may do. Nothing is changed.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use ureq::http::header;
+
+use super::client::{Ask, Client};
+use super::statuses::{http_date, path_safe};
+
+/// No commit has this sha: a status for it is refused with 422 if the token may post statuses, else with 403.
+const NO_SHA: &str = "0000000000000000000000000000000000000000";
+
+/// What came of one question: `Ok` in words that all is well, else what is wrong and the cure.
+pub type Said = Result<String, String>;
+
+/// What is wrong with this box's clock is noticed from this many seconds on: TLS and tokens forgive minutes.
+const CLOCK_OFF_SECONDS_MAX: u64 = 120;
+
+impl Client {
+    /// Whether GitHub answers at all, and whether its clock and ours agree.
+    pub fn check_reachable(&self) -> (Said, Said) {
+        let answer = match self.call(self.token.as_deref().unwrap_or_default(), "/rate_limit", Ask::Get(None)) {
+            Ok(answer) => answer,
+            Err(error) => return (Err(self.clean(&error)), Err("not known: GitHub did not answer".to_owned())),
+        };
+        let date = answer.headers.get(header::DATE).and_then(|d| d.to_str().ok()).and_then(http_date);
+        let ours = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let clock = match date.map(|theirs| theirs.unsigned_abs().abs_diff(ours)) {
+            None => Err("GitHub's answer has no date to compare with".to_owned()),
+            Some(off) if off > CLOCK_OFF_SECONDS_MAX => {
+                let cure = "wait for the network time, or enable it: `timedatectl set-ntp true`";
+                Err(format!("{off} s apart from GitHub's: {cure}"))
+            }
+            Some(off) => Ok(format!("{off} s apart from GitHub's")),
+        };
+        let reachable = match answer.status {
+            200 => Ok(rate_limit(&answer.body)),
+            401 => Err("GitHub does not accept the token: it is wrong, expired or revoked; make a new one".to_owned()),
+            status => Err(format!("GitHub answers {status}: is github.api_url right?")),
+        };
+        (reachable, clock)
+    }
+
+    /// Whether the token may do what pilotlight needs on `repository`: (what for, how it went).
+    pub fn check_permissions(&self, repository: &str) -> Vec<(&'static str, Said)> {
+        let at = |rest: &str| format!("/repos/{}{rest}", path_safe(repository));
+        let get = |rest: &str| self.permitted(&at(rest), Ask::Get(None), &[200]);
+        let status = br#"{"state":"pending","context":"pilotlight/check"}"#;
+        vec![
+            ("Metadata: read", get("")),
+            ("Contents: read", get("/branches?per_page=1")),
+            ("Pull requests: read", get("/pulls?per_page=1")),
+            ("Commit statuses: write", self.permitted(&at(&format!("/statuses/{NO_SHA}")), Ask::Post(status), &[201, 422])),
+        ]
+    }
+
+    /// The hook of `repository` that ends in `path`, and how its last delivery went; `None` when the token may not
+    /// look at hooks.
+    pub fn check_hook(&self, repository: &str, path: &str) -> Option<Said> {
+        let token = self.token.as_deref()?;
+        let list = format!("/repos/{}/hooks?per_page=100", path_safe(repository));
+        let answer = self.call(token, &list, Ask::Get(None)).ok()?;
+        if answer.status != 200 {
+            return None;
+        }
+        let hooks: Vec<Value> = serde_json::from_str(&answer.body).ok()?;
+        let ours = hooks.iter().find(|h| h["config"]["url"].as_str().is_some_and(|url| url.ends_with(path)));
+        let Some(hook) = ours else {
+            return Some(Err(format!("no webhook of {repository} ends in {path}: add one on its page Settings → Webhooks")));
+        };
+        let events = hook["events"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let hears = events.into_iter().any(|e| e == "pull_request" || e == "*");
+        let code = hook["last_response"]["code"].as_u64();
+        Some(match (hook["active"].as_bool(), hears, code) {
+            (Some(false), ..) => Err("the webhook is not active: switch it on, on its page at GitHub".to_owned()),
+            (_, false, _) => Err("the webhook does not send pull requests: tick that event on its page".to_owned()),
+            (_, _, Some(200..300)) => Ok("its last delivery arrived".to_owned()),
+            (_, _, None) => Ok("it has delivered nothing yet".to_owned()),
+            (_, _, Some(401)) => Err("its last delivery was answered 401: its secret differs from this box's".to_owned()),
+            (_, _, Some(code)) => Err(format!("its last delivery failed ({code}): is the tunnel open?")),
+        })
+    }
+
+    fn permitted(&self, path: &str, ask: Ask, fine: &[u16]) -> Said {
+        let token = self.token.as_deref().ok_or("there is no token")?;
+        let answer = self.call(token, path, ask).map_err(|error| self.clean(&error))?;
+        match answer.status {
+            status if fine.contains(&status) => Ok("granted".to_owned()),
+            401 => Err("GitHub does not accept the token: make a new one".to_owned()),
+            403 => Err("not granted: add the permission to the token".to_owned()),
+            404 => Err("the token does not see the repository: add it to the token, or correct its name".to_owned()),
+            status => Err(format!("GitHub answers {status}")),
+        }
+    }
+}
+
+/// `4,987 of 5,000 requests left this hour`.
+fn rate_limit(body: &str) -> String {
+    let core = serde_json::from_str::<Value>(body).unwrap_or_default()["resources"]["core"].clone();
+    match (core["remaining"].as_u64(), core["limit"].as_u64()) {
+        (Some(left), Some(limit)) => format!("answers; {left} of {limit} requests left this hour"),
+        _ => "answers".to_owned(),
+    }
+}
