@@ -1,0 +1,234 @@
+//! The lamp: three LEDs, or what stands for them. It shows the panel it is given and never decides.
+//!
+//! [`pattern`] says what is seen when, [`pins`] which pins there are; [`gpio`], [`gpiochip`] and [`terminal`]
+//! carry it out. A lamp that can't be opened is a warning and stays dark; the daemon goes on.
+
+mod gpio;
+mod gpiochip;
+pub mod pattern;
+pub mod pins;
+pub mod terminal;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::logic::panel::Panel;
+pub use pattern::{Colour, LampShow};
+use pattern::{Pattern, single};
+pub use pins::Pins;
+use terminal::Terminal;
+
+/// `[lights]`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LightsConfig {
+    pub driver: DriverKind,
+    pub pins: Pins,
+    /// A low level makes light: relay boards, LEDs wired to 3.3 V.
+    pub active_low: bool,
+}
+
+/// `driver` of `[lights]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DriverKind {
+    /// rppal where it knows the board, else the character device.
+    #[default]
+    Gpio,
+    Gpiochip,
+    Terminal,
+    None,
+}
+
+/// The lamp of this box. Dropping it leaves the LEDs as they are, except in a panic: then they go dark.
+pub struct Lights {
+    config: LightsConfig,
+    driver: Driver,
+    problem: Option<String>,
+    pattern: Pattern,
+    /// The levels last written, high or low, in the order red, yellow, green.
+    high: [bool; 3],
+}
+
+enum Driver {
+    Registers(gpio::Registers),
+    Lines(gpiochip::Lines),
+    Terminal(Terminal),
+    Dark,
+}
+
+/// A way to the pins that works, with no pin touched yet.
+enum Way {
+    Registers(rppal::gpio::Gpio),
+    Lines(gpiochip::Found),
+}
+
+impl Lights {
+    /// The lamp, dark. What can't be opened is logged with its cure, and kept for [`Lights::problem`].
+    pub fn open(config: &LightsConfig) -> Lights {
+        let high = [config.active_low; 3];
+        let (driver, problem) = match open(config, high) {
+            Ok(driver) => (driver, None),
+            Err(why) => {
+                log::warn!("The lamp stays dark: {why}");
+                (Driver::Dark, Some(why))
+            }
+        };
+        Lights { config: config.clone(), driver, problem, pattern: Pattern::default(), high }
+    }
+
+    /// Take a new configuration, or try again with the same one after a problem. The old pins go dark and are
+    /// given back first: the new ones may be the same.
+    pub fn reopen(&mut self, config: &LightsConfig) {
+        if self.config == *config && self.problem.is_none() {
+            return;
+        }
+        let pattern = std::mem::take(&mut self.pattern);
+        self.off();
+        self.driver = Driver::Dark;
+        *self = Lights::open(config);
+        self.pattern = pattern;
+        self.draw();
+    }
+
+    /// Why the lamp is dark, and the cure.
+    pub fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// Show the truth. The same truth again costs nothing.
+    pub fn show(&mut self, now: Duration, panel: &Panel) {
+        self.pattern.show(now, panel);
+        self.draw();
+    }
+
+    /// Show something else for a moment, then the truth again.
+    pub fn play(&mut self, now: Duration, show: LampShow) {
+        if matches!(self.driver, Driver::Dark) {
+            return;
+        }
+        self.pattern.play(now, show);
+        self.draw();
+    }
+
+    /// Carry out what is due.
+    pub fn tick(&mut self, now: Duration) {
+        self.pattern.tick(now);
+        self.draw();
+    }
+
+    /// When something changes next by itself; `None` while all is steady, and nobody need wake.
+    pub fn wake_at(&self) -> Option<Duration> {
+        match &self.driver {
+            Driver::Dark => None,
+            Driver::Terminal(terminal) if !terminal.draws_phases() => self.pattern.show_ends(),
+            _ => self.pattern.wake_at(),
+        }
+    }
+
+    /// For `pilotlight lamp COLOUR` without a daemon: this, until somebody else says otherwise. The level stays
+    /// after our end with rppal, and with the character device on Raspberry Pi's own kernels; others may
+    /// make the pin an input again.
+    pub fn leave(&mut self, colour: Option<Colour>) {
+        self.show(Duration::ZERO, &single(colour, "set by hand"));
+    }
+
+    /// Dark: at the end.
+    pub fn off(&mut self) {
+        self.pattern = Pattern::default();
+        self.show(Duration::ZERO, &single(None, "pilotlight has stopped"));
+        if let Driver::Terminal(terminal) = &mut self.driver {
+            terminal.close();
+        }
+    }
+
+    fn draw(&mut self) {
+        let picture = self.pattern.picture();
+        let high = picture.lights().map(|light| light != self.config.active_low);
+        let written = match &mut self.driver {
+            Driver::Terminal(terminal) => {
+                terminal.draw(&picture);
+                Ok(())
+            }
+            _ if high == self.high => Ok(()),
+            Driver::Registers(pins) => {
+                pins.set(high);
+                Ok(())
+            }
+            Driver::Lines(lines) => lines.set(high),
+            Driver::Dark => Ok(()),
+        };
+        self.high = high;
+        if let Err(why) = written {
+            log::warn!("The lamp stays dark: {why}");
+            self.problem = Some(why);
+            self.driver = Driver::Dark;
+        }
+    }
+}
+
+impl Drop for Lights {
+    fn drop(&mut self) {
+        // A lamp frozen by a crash would go on telling an old truth.
+        if std::thread::panicking() {
+            self.off();
+        }
+    }
+}
+
+/// For `pilotlight check`: whether the lamp can be had, by which way, in words; else why not, and the cure.
+/// Touches no pin, so that a running daemon's lamp stays as it is.
+pub fn probe(config: &LightsConfig) -> Result<String, String> {
+    let way = match config.driver {
+        DriverKind::None => return Ok("none is configured".to_string()),
+        DriverKind::Terminal => return Ok("in the terminal".to_string()),
+        DriverKind::Gpio | DriverKind::Gpiochip => find(config.driver)?,
+    };
+    let words = match &way {
+        Way::Registers(_) => "pins through rppal".to_string(),
+        Way::Lines(chip) => format!("pins through {} ({})", chip.path.display(), chip.label),
+    };
+    match holder(&way, config.pins) {
+        Some((_, name)) if name == gpiochip::CONSUMER => Ok(format!("{words}, held by a running pilotlight")),
+        Some((pin, name)) => Err(gpiochip::busy(pin, &name, config.pins)),
+        None => Ok(words),
+    }
+}
+
+fn open(config: &LightsConfig, high: [bool; 3]) -> Result<Driver, String> {
+    let way = match config.driver {
+        DriverKind::None => return Ok(Driver::Dark),
+        DriverKind::Terminal => {
+            return Terminal::on_stdout().map(Driver::Terminal).map_err(|e| format!("stdout can't be used: {e}"));
+        }
+        DriverKind::Gpio | DriverKind::Gpiochip => find(config.driver)?,
+    };
+    if let Some((pin, name)) = holder(&way, config.pins) {
+        return Err(gpiochip::busy(pin, &name, config.pins));
+    }
+    match way {
+        Way::Registers(registers) => gpio::take(&registers, config.pins, high).map(Driver::Registers),
+        Way::Lines(chip) => gpiochip::take(&chip, config.pins, high).map(Driver::Lines),
+    }
+}
+
+fn find(driver: DriverKind) -> Result<Way, String> {
+    if driver == DriverKind::Gpiochip {
+        return gpiochip::find().map(Way::Lines);
+    }
+    match gpio::find() {
+        Ok(registers) => Ok(Way::Registers(registers)),
+        Err(rppal) => gpiochip::find().map(Way::Lines).map_err(|chip| gpio::problem(&rppal, &chip)),
+    }
+}
+
+/// rppal itself never asks whether the kernel has given a pin to somebody else.
+fn holder(way: &Way, pins: Pins) -> Option<(u8, String)> {
+    match way {
+        Way::Lines(chip) => gpiochip::holder(chip, pins),
+        Way::Registers(_) => gpiochip::holder(&gpiochip::find().ok()?, pins),
+    }
+}
+
+#[cfg(test)]
+mod tests;
