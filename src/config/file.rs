@@ -1,0 +1,290 @@
+//! The file as it is written, and what must hold between its parts.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::fields::{self, Listen};
+use super::surroundings::Surroundings;
+use super::{Builder, Config, Dashboard, Github, Webhook, default_check};
+use crate::lights::pins::{self, Pins};
+use crate::lights::{DriverKind, LightsConfig};
+use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, RepositoryPolicy};
+
+/// Builds at once, at most: each is a thread and a tree, and the biggest Pi has four cores.
+const WORKERS_MAX: usize = 16;
+
+/// Something that toml alone can't see; the range is where in the text.
+pub struct Problem {
+    pub at: Option<Range<usize>>,
+    pub words: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct File {
+    webhook: WebhookTable,
+    github: GithubTable,
+    dashboard: DashboardTable,
+    lights: LightsTable,
+    builder: BuilderTable,
+    storage: StorageTable,
+    repository: Vec<RepositoryTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct WebhookTable {
+    listen: Listen,
+    #[serde(deserialize_with = "fields::url_path")]
+    path: String,
+    secret_file: Option<PathBuf>,
+    #[serde(deserialize_with = "fields::body_bytes")]
+    max_body: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct GithubTable {
+    #[serde(deserialize_with = "fields::http_url")]
+    api_url: String,
+    token_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DashboardTable {
+    listen: Listen,
+    #[serde(deserialize_with = "fields::some_http_url")]
+    url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LightsTable {
+    driver: DriverKind,
+    pins: Option<Spanned<PinsTable>>,
+    preset: Option<Spanned<String>>,
+    active_low: bool,
+    blink: bool,
+    follow: Follow,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PinsTable {
+    red: u8,
+    yellow: u8,
+    green: u8,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BuilderTable {
+    workers: Spanned<usize>,
+    #[serde(deserialize_with = "fields::timeout")]
+    timeout: Option<Duration>,
+    isolation: Isolation,
+    approval: Approval,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct StorageTable {
+    state_dir: Option<PathBuf>,
+    cache_dir: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RepositoryTable {
+    name: Spanned<String>,
+    #[serde(default, deserialize_with = "fields::clone_url")]
+    clone_url: Option<String>,
+    #[serde(default)]
+    check: Vec<CheckTable>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CheckTable {
+    context: Spanned<String>,
+    run: Spanned<String>,
+    #[serde(default, deserialize_with = "fields::timeout")]
+    timeout: Option<Duration>,
+}
+
+impl Default for WebhookTable {
+    fn default() -> Self {
+        WebhookTable {
+            listen: Listen(Some(SocketAddr::from(([127, 0, 0, 1], 4567)))),
+            path: "/event_handler".to_owned(),
+            secret_file: None,
+            max_body: 2 * 1024 * 1024,
+        }
+    }
+}
+
+impl Default for GithubTable {
+    fn default() -> Self {
+        GithubTable { api_url: "https://api.github.com".to_owned(), token_file: None }
+    }
+}
+
+impl Default for DashboardTable {
+    fn default() -> Self {
+        DashboardTable { listen: Listen(Some(SocketAddr::from(([0, 0, 0, 0], 8080)))), url: None }
+    }
+}
+
+impl Default for LightsTable {
+    fn default() -> Self {
+        LightsTable {
+            driver: DriverKind::Gpio,
+            pins: None,
+            preset: None,
+            active_low: false,
+            blink: true,
+            follow: Follow::Latest,
+        }
+    }
+}
+
+impl Default for BuilderTable {
+    fn default() -> Self {
+        BuilderTable {
+            workers: Spanned::new(0..0, 1),
+            timeout: None,
+            isolation: Isolation::Systemd,
+            approval: Approval::Forks,
+        }
+    }
+}
+
+/// A build's limit where the file names none: long enough for a slow test on a slow Pi.
+const TIMEOUT: Duration = Duration::from_secs(3600);
+
+pub fn parse(text: &str) -> Result<File, toml::de::Error> {
+    toml::from_str(text)
+}
+
+/// Checks what holds between the parts.
+pub fn check(file: File, surroundings: &Surroundings) -> Result<Config, Problem> {
+    let workers = *file.builder.workers.get_ref();
+    if !(1..=WORKERS_MAX).contains(&workers) {
+        let words = format!("workers = {workers} is out of range: between 1 and {WORKERS_MAX}");
+        return Err(Problem { at: Some(file.builder.workers.span()), words });
+    }
+    let timeout = file.builder.timeout.unwrap_or(TIMEOUT);
+    let host = clone_host(&file.github.api_url);
+    let repositories = repositories(file.repository, &host, timeout)?;
+    Ok(Config {
+        webhook: Webhook {
+            listen: file.webhook.listen.0,
+            path: file.webhook.path,
+            secret_file: file.webhook.secret_file,
+            secret: None,
+            max_body_bytes: file.webhook.max_body,
+        },
+        github: Github { api_url: file.github.api_url, token_file: file.github.token_file, token: None },
+        dashboard: Dashboard {
+            listen: file.dashboard.listen.0,
+            url: file.dashboard.url,
+            hostname: surroundings.hostname.clone(),
+        },
+        blink: file.lights.blink,
+        follow: file.lights.follow,
+        lights: lights(file.lights)?,
+        builder: Builder { workers, isolation: file.builder.isolation, approval: file.builder.approval },
+        state_dir: directory(file.storage.state_dir, surroundings.state_dir.as_ref(), "state_dir")?,
+        cache_dir: directory(file.storage.cache_dir, surroundings.cache_dir.as_ref(), "cache_dir")?,
+        repositories,
+    })
+}
+
+/// The host that serves git beside this API: `github.com` beside `api.github.com`, else the API's own.
+pub fn clone_host(api_url: &str) -> String {
+    let authority = api_url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+    authority.strip_prefix("api.").unwrap_or(authority).to_owned()
+}
+
+fn repositories(tables: Vec<RepositoryTable>, host: &str, longest: Duration) -> Result<Vec<RepositoryPolicy>, Problem> {
+    if tables.is_empty() {
+        return Err(plain("there is no [[repository]]: add one with its name, like name = \"acme/app\""));
+    }
+    let mut repositories: Vec<RepositoryPolicy> = Vec::new();
+    for table in tables {
+        let at = Some(table.name.span());
+        let name = table.name.into_inner();
+        fields::repository_name(&name).map_err(|words| Problem { at: at.clone(), words })?;
+        if repositories.iter().any(|r| r.name.eq_ignore_ascii_case(&name)) {
+            return Err(Problem { at, words: format!("{name} is configured twice: give it one [[repository]]") });
+        }
+        let clone_url = table.clone_url.unwrap_or_else(|| format!("https://{host}/{name}.git"));
+        let checks = checks(table.check, longest)?;
+        repositories.push(RepositoryPolicy { name, clone_url, checks });
+    }
+    Ok(repositories)
+}
+
+fn checks(tables: Vec<CheckTable>, longest: Duration) -> Result<Vec<CheckPolicy>, Problem> {
+    if tables.is_empty() {
+        return Ok(vec![default_check(longest)]);
+    }
+    let mut checks: Vec<CheckPolicy> = Vec::new();
+    for table in tables {
+        let at = Some(table.context.span());
+        let context = table.context.into_inner();
+        fields::context(&context).map_err(|words| Problem { at: at.clone(), words })?;
+        if let Some(same) = checks.iter().find(|c| c.context.eq_ignore_ascii_case(&context)) {
+            let words = format!("`{context}` and `{}` are the same context to GitHub: rename one", same.context);
+            return Err(Problem { at, words });
+        }
+        if table.run.get_ref().trim().is_empty() {
+            let words = "run is empty: write the command, like run = \"make test\"".to_owned();
+            return Err(Problem { at: Some(table.run.span()), words });
+        }
+        let timeout = table.timeout.map_or(longest, |t| t.min(longest));
+        checks.push(CheckPolicy { context, run: table.run.into_inner(), timeout });
+    }
+    Ok(checks)
+}
+
+fn lights(table: LightsTable) -> Result<LightsConfig, Problem> {
+    let pins = match (table.pins, table.preset) {
+        (Some(pins), Some(_)) => {
+            let words = "pins and preset name the same thing: keep one of them".to_owned();
+            return Err(Problem { at: Some(pins.span()), words });
+        }
+        (Some(table), None) => {
+            let at = Some(table.span());
+            let PinsTable { red, yellow, green } = table.into_inner();
+            let pins = Pins { red, yellow, green };
+            pins::check(pins).map_err(|words| Problem { at, words })?;
+            pins
+        }
+        (None, Some(name)) => pins::preset(name.get_ref()).map_err(|words| Problem { at: Some(name.span()), words })?,
+        (None, None) => Pins::default(),
+    };
+    Ok(LightsConfig { driver: table.driver, pins, active_low: table.active_low })
+}
+
+fn directory(named: Option<PathBuf>, default: Option<&PathBuf>, key: &str) -> Result<PathBuf, Problem> {
+    let found = named.or_else(|| default.cloned());
+    let found = found.ok_or_else(|| plain(format!("no directory is known for storage.{key}: name one")))?;
+    if found.is_absolute() {
+        return Ok(found);
+    }
+    Err(plain(format!(
+        "storage.{key} = {} is relative: write it from the root, like /var/lib/pilotlight",
+        found.display()
+    )))
+}
+
+fn plain(words: impl Into<String>) -> Problem {
+    Problem { at: None, words: words.into() }
+}

@@ -1,0 +1,55 @@
+//! Errors of the file as people read them: file, line, column, what, cure.
+
+use std::ops::Range;
+
+use super::ConfigError;
+use super::file::Problem;
+
+/// What toml and serde found.
+pub fn of_toml(error: &toml::de::Error, text: &str, file: &str) -> ConfigError {
+    let words = error.message().trim().replace('\n', ", ");
+    let words = words.replace("unknown field", "unknown key").replace("missing field", "missing key");
+    let words = match did_you_mean(&words) {
+        Some(key) => {
+            let what = words.split(", expected").next().unwrap_or(&words).to_owned();
+            format!("{what}: did you mean `{key}`?")
+        }
+        None => words,
+    };
+    ConfigError(format!("{}: {words}", place(error.span(), text, file)))
+}
+
+/// What [`super::file::check`] found.
+pub fn of_problem(problem: &Problem, text: &str, file: &str) -> ConfigError {
+    ConfigError(format!("{}: {}", place(problem.at.clone(), text, file), problem.words))
+}
+
+/// `file:line:column`, both counted from 1, the column in characters.
+fn place(span: Option<Range<usize>>, text: &str, file: &str) -> String {
+    let Some(before) = span.and_then(|s| text.get(..s.start)) else { return file.to_owned() };
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("{file}:{line}:{column}")
+}
+
+/// The known word nearest to the unknown one, out of serde's "unknown key `x`, expected one of `a`, `b`".
+fn did_you_mean(words: &str) -> Option<&str> {
+    let (unknown, known) = words.split_once(", expected")?;
+    let unknown = unknown.strip_prefix("unknown ")?.split('`').nth(1)?;
+    known.split('`').skip(1).step_by(2).min_by_key(|word| distance(unknown, word))
+}
+
+/// How many single letters must change to make `a` of `b` (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.chars().count()]
+}

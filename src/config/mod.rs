@@ -1,0 +1,194 @@
+//! TOML → a checked [`Config`]. Every message carries its place and its cure.
+
+mod fields;
+mod file;
+mod message;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::lights::LightsConfig;
+use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Policy, RepositoryPolicy};
+
+pub use surroundings::Surroundings;
+
+/// Where the configuration is looked for when nobody says otherwise.
+pub const DEFAULT_PATH: &str = "/etc/pilotlight/pilotlight.toml";
+
+/// The configuration's size at most, in bytes: hundreds of repositories fit in far less.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub webhook: Webhook,
+    pub github: Github,
+    pub dashboard: Dashboard,
+    pub lights: LightsConfig,
+    pub blink: bool,
+    pub follow: Follow,
+    pub builder: Builder,
+    pub state_dir: PathBuf,
+    pub cache_dir: PathBuf,
+    pub repositories: Vec<RepositoryPolicy>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// `None`: no webhooks are received.
+    pub listen: Option<SocketAddr>,
+    pub path: String,
+    pub secret_file: Option<PathBuf>,
+    /// Read by [`Config::with_secrets`].
+    pub secret: Option<Secret>,
+    pub max_body_bytes: u64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Github {
+    /// No slash at its end.
+    pub api_url: String,
+    pub token_file: Option<PathBuf>,
+    /// Read by [`Config::with_secrets`].
+    pub token: Option<Secret>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Dashboard {
+    /// `None`: no dashboard.
+    pub listen: Option<SocketAddr>,
+    /// What every `target_url` starts with; `None`: made from the box's name and the port.
+    pub url: Option<String>,
+    /// The box's own name.
+    pub hostname: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Builder {
+    pub workers: usize,
+    pub isolation: Isolation,
+    pub approval: Approval,
+}
+
+/// Bytes that must not be seen: they have no `Display`, and their `Debug` hides them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(text: impl Into<String>) -> Self {
+        Secret(text.into())
+    }
+
+    /// The secret itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// What is wrong, where, and the cure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(pub String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl Config {
+    /// Reads and checks the file at `path`. The secrets stay where they are: most commands need none, and may be
+    /// given by somebody who can't read them.
+    ///
+    /// # Errors
+    /// The file can't be read, or something in it is wrong; the message says where and the cure.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let text = surroundings::read_bounded(path, FILE_BYTES_MAX).map_err(|error| {
+            let cure = "make one from config/pilotlight.toml, or name it with --config";
+            ConfigError(format!("{}: {error}: {cure}", path.display()))
+        })?;
+        Config::parse(&text, &path.display().to_string(), &Surroundings::of_process())
+    }
+
+    /// Checks `text`, called `file` in messages.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn parse(text: &str, file: &str, surroundings: &Surroundings) -> Result<Config, ConfigError> {
+        let parsed = file::parse(text).map_err(|error| message::of_toml(&error, text, file))?;
+        file::check(parsed, surroundings).map_err(|problem| message::of_problem(&problem, text, file))
+    }
+
+    /// Reads the secrets, for the daemon.
+    ///
+    /// # Errors
+    /// One can't be read, or webhooks are listened for without a secret.
+    pub fn with_secrets(mut self, surroundings: &Surroundings) -> Result<Config, ConfigError> {
+        let secret = surroundings.secret(self.webhook.secret_file.as_deref(), "webhook-secret").map_err(ConfigError)?;
+        if self.webhook.listen.is_some() && secret.is_none() {
+            let cure = "put the secret of the webhook page into a file and name it as webhook.secret_file, or set \
+                        PILOTLIGHT_WEBHOOK_SECRET";
+            return Err(ConfigError(format!("there is no webhook secret: {cure}")));
+        }
+        let token = surroundings.secret(self.github.token_file.as_deref(), "github-token").map_err(ConfigError)?;
+        (self.webhook.secret, self.github.token) = (secret, token);
+        Ok(self)
+    }
+
+    /// The part that decides. `dashboard_url` has no slash at its end.
+    pub fn policy(&self, dashboard_url: &str) -> Policy {
+        Policy {
+            repositories: self.repositories.clone(),
+            workers: self.builder.workers,
+            isolation: self.builder.isolation,
+            approval: self.builder.approval,
+            follow: self.follow,
+            blink: self.blink,
+            dashboard_url: dashboard_url.to_owned(),
+        }
+    }
+
+    /// The host that the token may be sent to when fetching: the one that belongs to the API.
+    pub fn clone_host(&self) -> String {
+        file::clone_host(&self.github.api_url)
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.state_dir.join("pilotlight.db")
+    }
+
+    pub fn control_socket(&self) -> PathBuf {
+        self.state_dir.join("control.sock")
+    }
+}
+
+impl Dashboard {
+    /// What every `target_url` starts with, when the dashboard is bound to `port`.
+    pub fn url(&self, port: u16) -> String {
+        self.url.clone().unwrap_or_else(|| format!("http://{}.local:{port}", self.hostname))
+    }
+
+    /// The host of `url`, where one is set.
+    pub fn url_host(&self) -> Option<String> {
+        let authority = self.url.as_ref()?.split("://").nth(1)?.split('/').next()?;
+        let port = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
+        Some(authority[..port.unwrap_or(authority.len())].to_owned())
+    }
+}
+
+/// The check of a repository that names none.
+fn default_check(timeout: Duration) -> CheckPolicy {
+    CheckPolicy { context: "pilotlight".to_owned(), run: "script/cibuild".to_owned(), timeout }
+}

@@ -1,0 +1,79 @@
+//! What the configuration takes from around it: environment, credentials, the box's name.
+
+use std::env;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::Secret;
+
+/// A secret's size at most, in bytes: tokens have about 100.
+const SECRET_BYTES_MAX: u64 = 4096;
+
+/// What the process finds around itself.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// systemd's `$CREDENTIALS_DIRECTORY`.
+    pub credentials_dir: Option<PathBuf>,
+    pub state_dir: Option<PathBuf>,
+    pub cache_dir: Option<PathBuf>,
+    pub webhook_secret: Option<Secret>,
+    pub github_token: Option<Secret>,
+    pub hostname: String,
+}
+
+impl Surroundings {
+    pub fn of_process() -> Self {
+        let path = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let home = |below: &str| path("HOME").map(|home| home.join(below));
+        let user_dir = |xdg, below| path(xdg).or_else(|| home(below)).map(|dir| dir.join("pilotlight"));
+        let secret = |name| env::var(name).ok().filter(|v| !v.is_empty()).map(Secret::new);
+        Surroundings {
+            credentials_dir: path("CREDENTIALS_DIRECTORY"),
+            state_dir: path("STATE_DIRECTORY").or_else(|| user_dir("XDG_STATE_HOME", ".local/state")),
+            cache_dir: path("CACHE_DIRECTORY").or_else(|| user_dir("XDG_CACHE_HOME", ".cache")),
+            webhook_secret: secret("PILOTLIGHT_WEBHOOK_SECRET"),
+            github_token: secret("GITHUB_TOKEN"),
+            hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        }
+    }
+
+    /// The secret in `file`, else the credential of that name, else from the environment.
+    pub fn secret(&self, file: Option<&Path>, credential: &str) -> Result<Option<Secret>, String> {
+        if let Some(file) = file {
+            return read_secret(file).map(Some);
+        }
+        let credential_file = self.credentials_dir.as_ref().map(|dir| dir.join(credential));
+        if let Some(file) = credential_file.filter(|file| file.exists()) {
+            return read_secret(&file).map(Some);
+        }
+        Ok(match credential {
+            "webhook-secret" => self.webhook_secret.clone(),
+            _ => self.github_token.clone(),
+        })
+    }
+}
+
+/// The text of a file of at most `bytes_max`.
+pub fn read_bounded(path: &Path, bytes_max: u64) -> Result<String, String> {
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(bytes_max + 1).read_to_string(&mut text));
+    let read = read.map_err(|error| format!("can't be read ({error})"))?;
+    if read as u64 > bytes_max {
+        return Err(format!("is larger than {bytes_max} bytes"));
+    }
+    Ok(text)
+}
+
+fn read_secret(path: &Path) -> Result<Secret, String> {
+    let text =
+        read_bounded(path, SECRET_BYTES_MAX).map_err(|error| format!("the secret {} {error}", path.display()))?;
+    let text = text.trim_end_matches(['\n', '\r']);
+    if text.is_empty() {
+        return Err(format!("the secret {} is empty", path.display()));
+    }
+    if text.contains(|c: char| c.is_control()) {
+        return Err(format!("the secret {} has more than one line: keep the secret alone in it", path.display()));
+    }
+    Ok(Secret::new(text))
+}
