@@ -1,0 +1,75 @@
+//! Carries out what was decided and saved.
+
+use std::io::pipe;
+
+use super::{Daemon, Inbox, Run};
+use crate::builder::Order;
+use crate::http::message::Response;
+use crate::logic::event::{Answer, BuildEvent, BuildNews, Effect, Job};
+
+/// When to come again after a 503, in seconds: a queue moves on in minutes, a full card is emptied by a person.
+const RETRY_AFTER_SECONDS: u32 = 60;
+
+impl Daemon {
+    pub(super) fn act(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer { reply, answer } => {
+                if let Some(request) = self.replies.remove(&reply) {
+                    log::info!(answer = answer.status, build = answer.build.unwrap_or_default(); "{}", answer.result);
+                    request.answer(response(&answer));
+                }
+            }
+            Effect::StartBuild(job) => self.start_build(*job),
+            Effect::CancelBuild(id) => {
+                // Dropping the pipe is the order; the run's last word still comes.
+                if let Some(run) = self.runs.get_mut(&id) {
+                    run.cancel = None;
+                }
+            }
+            Effect::Post(post) => {
+                // Refused only while we end; the rows remember what GitHub has not heard.
+                let _ = self.posts.send(post);
+            }
+            Effect::Show(panel) => {
+                log::info!("the lamp: {}", panel.reason);
+                if let Some(watch) = &self.watch {
+                    let _ = watch.send(panel.clone());
+                }
+                self.lights.show(self.now().mono, &panel);
+            }
+            Effect::Exit => self.ending = true,
+        }
+    }
+
+    fn start_build(&mut self, job: Job) {
+        self.last_run += 1;
+        let (run, build) = (self.last_run, job.build);
+        let inbox = self.outbox.clone();
+        let tell = move |news: BuildNews| {
+            // Nobody listens only while we end; the rows know that it ran.
+            let _ = inbox.send(Inbox::Build { run, event: BuildEvent { build, news } });
+        };
+        let (cancel, cancels) = match pipe() {
+            Ok(ends) => ends,
+            Err(error) => return tell(BuildNews::NoWorker { error: format!("no pipe could be made: {error}") }),
+        };
+        log::info!(build = build, repository = job.repository.as_str(), pull = job.pull, sha = job.sha.as_str();
+            "starting build {build} of {}#{}", job.repository, job.pull);
+        self.runs.insert(build, Run { number: run, cancel: Some(cancels) });
+        // Refused only when no builder is left, which is while we end.
+        let _ = self.orders.send(Order { job, cancel, tell: Box::new(tell) });
+    }
+}
+
+/// The answer to a delivery or a command that could not be saved.
+pub fn not_saved() -> Response {
+    response(&Answer { status: 503, result: "It could not be saved: try again when it can".to_owned(), build: None })
+}
+
+fn response(answer: &Answer) -> Response {
+    let mut response = Response::json(answer.status, answer);
+    if answer.status == 503 {
+        response.headers.push(("Retry-After", RETRY_AFTER_SECONDS.to_string()));
+    }
+    response
+}

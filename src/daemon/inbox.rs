@@ -1,0 +1,172 @@
+//! What reaches the main thread, and from whom.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::Daemon;
+use crate::config::Secret;
+use crate::dashboard::Ask;
+use crate::http::message::{Door, Request, Response};
+use crate::lights::{Colour, LampShow};
+use crate::logic::event::{Answer, BuildEvent, BuildNews, Delivery, Event, Post, PostOutcome, ReplyId};
+use crate::webhook;
+
+/// A message to the main thread.
+pub enum Inbox {
+    Delivery(Delivery, Request),
+    Ask(Ask),
+    /// From a builder, about the run of that number.
+    Build {
+        run: u64,
+        event: BuildEvent,
+    },
+    Posted(Post, PostOutcome),
+    Signal(Signal),
+}
+
+/// What the operating system, or the demo, wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: end in order.
+    Stop,
+    /// SIGINT, or a second SIGTERM: a person waits.
+    StopAtOnce,
+    /// SIGHUP: read the configuration again.
+    Reload,
+}
+
+/// The webhook's secret: the thread `hooks` reads it for each delivery, a reload changes it.
+pub type SharedSecret = Arc<RwLock<Option<Secret>>>;
+
+/// Between log lines about refused deliveries: a stranger at the public address must not fill the journal.
+const REFUSALS_LOGGED_EVERY: Duration = Duration::from_secs(60);
+
+/// The thread `hooks`: verifies deliveries, passes everything on and waits for nobody.
+pub struct Receptionist {
+    pub secret: SharedSecret,
+    pub inbox: Sender<Inbox>,
+    pub dashboard: Sender<Request>,
+    pub refusal_logged: Option<Instant>,
+}
+
+impl Receptionist {
+    pub fn receive(&mut self, request: Request) {
+        if request.door != Door::Webhook {
+            // Refused only while the dashboard's thread ends; the request then answers for itself.
+            let _ = self.dashboard.send(request);
+            return;
+        }
+        let secret = self.secret.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(secret) = secret else { return };
+        match webhook::read(secret.expose().as_bytes(), &webhook::Parts::from(&request)) {
+            Ok(delivery) => {
+                // Refused only while we end; GitHub then shows the delivery as failed.
+                let _ = self.inbox.send(Inbox::Delivery(delivery, request));
+            }
+            Err(refusal) => {
+                self.log_refusal(&refusal.message);
+                let answer = Answer { status: refusal.status, result: refusal.message, build: None };
+                request.answer(Response::json(answer.status, &answer));
+            }
+        }
+    }
+
+    fn log_refusal(&mut self, message: &str) {
+        if self.refusal_logged.is_none_or(|at| at.elapsed() >= REFUSALS_LOGGED_EVERY) {
+            self.refusal_logged = Some(Instant::now());
+            log::warn!("a delivery was refused (more within a minute are not logged): {message}");
+        }
+    }
+}
+
+impl Daemon {
+    /// Turns a message into an event, unless it could be dealt with here.
+    pub(super) fn event(&mut self, message: Inbox) -> Option<Event> {
+        match message {
+            Inbox::Delivery(delivery, request) => {
+                let key = &delivery.key;
+                log::debug!(delivery = key.guid.as_str(), hook = key.hook_id; "a delivery arrived");
+                Some(Event::Delivery { reply: self.keep(request), delivery })
+            }
+            Inbox::Ask(ask) => self.asked(ask),
+            Inbox::Build { run, event } => {
+                let current = self.runs.get(&event.build).is_some_and(|r| r.number == run);
+                if current && gives_back(&event.news) {
+                    self.runs.remove(&event.build);
+                }
+                current.then_some(Event::Build(event))
+            }
+            Inbox::Posted(post, outcome) => {
+                log_post(&post, &outcome);
+                Some(Event::Posted { post, outcome })
+            }
+            Inbox::Signal(Signal::Stop) => Some(Event::Stop { at_once: false }),
+            Inbox::Signal(Signal::StopAtOnce) => Some(Event::Stop { at_once: true }),
+            Inbox::Signal(Signal::Reload) => self.reload(),
+        }
+    }
+
+    fn asked(&mut self, ask: Ask) -> Option<Event> {
+        match ask {
+            Ask::Lights(reply) => {
+                let now = self.now();
+                // Whoever asked may have gone.
+                let _ = reply.try_send((self.state.panel(now), self.state.summary(now)));
+                None
+            }
+            Ask::Command(request, command) => {
+                log::info!("asked at the box: {command:?}");
+                Some(Event::Command { reply: self.keep(request), command })
+            }
+            Ask::Lamp(request, show) => {
+                let answer = self.play(&show);
+                request.answer(Response::json(answer.status, &answer));
+                None
+            }
+        }
+    }
+
+    fn play(&mut self, word: &str) -> Answer {
+        let show = match word {
+            "test" => LampShow::Test,
+            "red" => LampShow::Steady(Some(Colour::Red)),
+            "yellow" => LampShow::Steady(Some(Colour::Yellow)),
+            "green" => LampShow::Steady(Some(Colour::Green)),
+            _ => LampShow::Steady(None),
+        };
+        if let Some(problem) = self.lights.problem() {
+            return Answer { status: 409, result: format!("The lamp stays dark: {problem}"), build: None };
+        }
+        self.lights.play(self.now().mono, show);
+        let result = format!("The lamp shows {word} for a moment, then the truth again");
+        Answer { status: 200, result, build: None }
+    }
+
+    fn keep(&mut self, request: Request) -> ReplyId {
+        self.last_reply += 1;
+        self.replies.insert(self.last_reply, request);
+        self.last_reply
+    }
+}
+
+/// Whether the builder holds the build no longer.
+fn gives_back(news: &BuildNews) -> bool {
+    matches!(news, BuildNews::Finished { .. } | BuildNews::NotFetched { .. } | BuildNews::NoWorker { .. })
+}
+
+fn log_post(post: &Post, outcome: &PostOutcome) {
+    let (id, state) = (post.build, format!("{:?}", post.state).to_lowercase());
+    match outcome {
+        PostOutcome::Accepted => {
+            log::debug!(build = id; "told GitHub: {} is {state} ({})", post.context, post.description);
+        }
+        PostOutcome::Unreachable { error, .. } => {
+            log::warn!(build = id; "GitHub can't be told that {} is {state}, trying again: {error}", post.context);
+        }
+        PostOutcome::TokenRefused { error } | PostOutcome::Refused { error } => {
+            log::error!(build = id; "GitHub refuses to hear that {} is {state}: {error}", post.context);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The loop: wait, decide, save, act. The main thread owns State, the store's writer and the lamp.
+
+mod act;
+mod inbox;
+mod notify;
+mod reload;
+mod start;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::PipeWriter;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use crate::builder::Order;
+use crate::config::Config;
+use crate::http::gate::Gate;
+use crate::http::message::Request;
+use crate::lights::Lights;
+use crate::logic::build::BuildId;
+use crate::logic::event::{Decision, Effect, Event, Now, Post, ReplyId};
+use crate::logic::panel::Panel;
+use crate::logic::state::State;
+use crate::store::Store;
+
+pub use inbox::{Inbox, Signal};
+pub use start::{Extras, watch_signals};
+
+/// Events taken in before one commit: a burst costs one write to the card, and nobody waits long for it.
+const BATCH_EVENTS_MAX: usize = 64;
+
+/// Between tries to save again, once saving has failed: a person makes room, or the card comes back.
+const SAVE_RETRY: Duration = Duration::from_secs(5);
+
+/// The running daemon.
+pub struct Daemon {
+    config: Config,
+    config_path: Option<PathBuf>,
+    dashboard_url: String,
+    started: Instant,
+    state: State,
+    store: Store,
+    lights: Lights,
+    /// Told of every change of the lamp, for `pilotlight demo`.
+    watch: Option<Sender<Panel>>,
+    inbox: Receiver<Inbox>,
+    outbox: Sender<Inbox>,
+    /// Who waits for an answer.
+    replies: HashMap<ReplyId, Request>,
+    last_reply: ReplyId,
+    /// The builds that builders hold.
+    runs: HashMap<BuildId, Run>,
+    last_run: u64,
+    orders: Sender<Order>,
+    posts: Sender<Post>,
+    hooks: inbox::SharedSecret,
+    gate: Gate,
+    notify: notify::Notify,
+    threads: Vec<JoinHandle<()>>,
+    /// Since when nothing could be saved; the next try.
+    save_again_at: Option<Duration>,
+    ending: bool,
+    /// Held while we live: one pilotlight for one state directory.
+    _lock: File,
+}
+
+/// A build in the hands of a builder.
+struct Run {
+    /// One build can run again after a stop: words of an earlier run are not about this one.
+    number: u64,
+    /// Dropping it cancels.
+    cancel: Option<PipeWriter>,
+}
+
+/// Where the daemon listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    pub webhook: Option<SocketAddr>,
+    pub dashboard: Option<SocketAddr>,
+}
+
+impl Daemon {
+    /// Runs until it is told to stop.
+    pub fn run(mut self) {
+        while !self.ending {
+            let first = self.wait();
+            let now = self.now();
+            self.lights.tick(now.mono);
+            match self.save_again_at {
+                Some(at) => self.turn_away(first, at),
+                None => self.turn(first),
+            }
+        }
+        self.end();
+    }
+
+    /// The moment, as `logic` knows it.
+    fn now(&self) -> Now {
+        Now { mono: self.started.elapsed(), wall: wall(SystemTime::now()) }
+    }
+
+    /// The next message, or `None` when a deadline came first.
+    fn wait(&self) -> Option<Inbox> {
+        let state = match self.save_again_at {
+            Some(at) => Some(at),
+            None => self.state.wake_at(self.now()),
+        };
+        let next = [state, self.lights.wake_at()].into_iter().flatten().min();
+        let received = match next {
+            Some(at) => self.inbox.recv_deadline(self.started + at),
+            None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        received.ok()
+    }
+
+    /// Takes in what has come, commits it all at once, then acts.
+    fn turn(&mut self, first: Option<Inbox>) {
+        let mut decision = Decision::default();
+        let mut next = first;
+        let mut count = 0;
+        while let Some(message) = next {
+            if let Some(event) = self.event(message) {
+                self.decide(event, &mut decision);
+            }
+            count += 1;
+            next = if count < BATCH_EVENTS_MAX { self.inbox.try_recv().ok() } else { None };
+        }
+        if count == 0 || self.state.wake_at(self.now()).is_some_and(|at| at <= self.now().mono) {
+            self.decide(Event::Tick, &mut decision);
+        }
+        match self.store.save(&decision.changes) {
+            Ok(()) => decision.effects.into_iter().for_each(|effect| self.act(effect)),
+            Err(error) => self.save_failed(&error),
+        }
+        self.notify.status(&self.state.summary(self.now()));
+    }
+
+    fn decide(&mut self, event: Event, decision: &mut Decision) {
+        let next = self.state.handle(self.now(), event);
+        decision.changes.extend(next.changes);
+        decision.effects.extend(next.effects);
+    }
+
+    /// Nothing that was decided counts: whoever waits hears so, what runs is stopped, and State begins again
+    /// from the store as soon as that can be written.
+    fn save_failed(&mut self, error: &anyhow::Error) {
+        log::error!("nothing can be saved, so nothing is accepted: {error:#}");
+        for (_, request) in self.replies.drain() {
+            request.answer(act::not_saved());
+        }
+        self.runs.clear();
+        let now = self.now();
+        self.save_again_at = Some(now.mono + SAVE_RETRY);
+        let decision = self.state.handle(now, Event::Disk(Some(format!("{error:#}"))));
+        let shows = decision.effects.into_iter().filter(|e| matches!(e, Effect::Show(_)));
+        shows.for_each(|effect| self.act(effect));
+    }
+
+    /// While nothing can be saved: says so to whoever comes, and tries again when it is time.
+    fn turn_away(&mut self, message: Option<Inbox>, save_again_at: Duration) {
+        if let Some(message) = message
+            && let Some(event) = self.event(message)
+        {
+            match event {
+                Event::Delivery { reply, .. } | Event::Command { reply, .. } => {
+                    if let Some(request) = self.replies.remove(&reply) {
+                        request.answer(act::not_saved());
+                    }
+                }
+                // The rows say all that a new State needs to know.
+                Event::Stop { .. } => self.ending = true,
+                _ => {}
+            }
+        }
+        let now = self.now();
+        if now.mono < save_again_at {
+            return;
+        }
+        self.save_again_at = Some(now.mono + SAVE_RETRY);
+        match self.begin_again(now) {
+            Ok(decision) => {
+                log::info!("saving works again");
+                self.save_again_at = None;
+                decision.effects.into_iter().for_each(|effect| self.act(effect));
+            }
+            Err(error) => log::warn!("still nothing can be saved: {error:#}"),
+        }
+    }
+
+    fn begin_again(&mut self, now: Now) -> anyhow::Result<Decision> {
+        let (state, decision) = State::load(self.store.load()?, self.config.policy(&self.dashboard_url), now);
+        self.store.probe()?;
+        self.store.save(&decision.changes)?;
+        self.state = state;
+        Ok(decision)
+    }
+}
+
+/// UTC, in whole seconds since 1970; a clock before that counts as 1970.
+fn wall(time: SystemTime) -> i64 {
+    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,261 @@
+//! How the daemon starts, and how it ends.
+
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use crossbeam_channel::{Sender, unbounded};
+use rustix::fs::{FlockOperation, flock};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::inbox::{Inbox, Receptionist, Signal};
+use super::{Addresses, Daemon, notify};
+use crate::builder::{self, BuilderConfig, Order};
+use crate::config::Config;
+use crate::dashboard::{self, DashboardConfig};
+use crate::github::{self, Client, GithubConfig};
+use crate::http::gate::{Gate, GateConfig, Limits, WebhookRules};
+use crate::lights::{LampShow, Lights};
+use crate::logic::event::{Now, Post};
+use crate::logic::panel::Panel;
+use crate::logic::state::State;
+use crate::store::Store;
+
+/// How long the end waits for threads: a worker's kill grace and a call to GitHub that is under way.
+const JOIN_MAX: Duration = Duration::from_secs(15);
+
+/// What a caller may add to the configuration.
+#[derive(Default)]
+pub struct Extras {
+    /// Where it came from, for a reload.
+    pub config_path: Option<PathBuf>,
+    /// Told of every change of the lamp.
+    pub watch: Option<Sender<Panel>>,
+}
+
+impl Daemon {
+    /// Opens everything and starts the threads; [`Daemon::run`] is the rest. Messages can be sent through the
+    /// returned sender.
+    ///
+    /// # Errors
+    /// A directory, the database, an address or a thread can't be had; or another pilotlight runs here.
+    pub fn start(config: Config, extras: Extras) -> Result<(Daemon, Addresses, Sender<Inbox>)> {
+        let started = Instant::now();
+        make_directory(&config.state_dir)?;
+        make_directory(&config.cache_dir)?;
+        let lock = lock(&config.state_dir)?;
+        let mut store = Store::open(&config.database())?;
+        let webhook = config.webhook.listen.map(|a| listen(a, "webhook.listen")).transpose()?;
+        let dashboard = config.dashboard.listen.map(|a| listen(a, "dashboard.listen")).transpose()?;
+        let address = |l: &Option<TcpListener>| l.as_ref().and_then(|l| l.local_addr().ok());
+        let addresses = Addresses { webhook: address(&webhook), dashboard: address(&dashboard) };
+        let dashboard_url = config.dashboard.url(addresses.dashboard.map_or(8080, |a| a.port()));
+
+        let now = Now { mono: Duration::ZERO, wall: super::wall(SystemTime::now()) };
+        let (state, first) = State::load(store.load()?, config.policy(&dashboard_url), now);
+        store.save(&first.changes).context("the state can't be saved")?;
+
+        let (outbox, inbox) = unbounded();
+        let (gate, front) = Gate::start(GateConfig {
+            webhook,
+            dashboard,
+            control: Some(listen_for_commands(&config.control_socket())?),
+            rules: rules(&config),
+            private_socket: config.state_dir.join("http.sock"),
+            limits: Limits::default(),
+        })?;
+        let (orders, posts, mut threads) = workers_of(&config, &outbox)?;
+        let hooks = Arc::new(RwLock::new(config.webhook.secret.clone()));
+        let (pages, requests) = unbounded();
+        let mut receptionist =
+            Receptionist { secret: hooks.clone(), inbox: outbox.clone(), dashboard: pages, refusal_logged: None };
+        threads.push(spawn("hooks", move || front.serve(|request| receptionist.receive(request)))?);
+        let (settings, to_main) = (dashboard_config(&config), outbox.clone());
+        threads.push(spawn("dashboard", move || {
+            dashboard::run(&settings, &requests, |ask| {
+                // Refused only while we end; the request then answers for itself.
+                let _ = to_main.send(Inbox::Ask(ask));
+            });
+        })?);
+
+        let mut daemon = Daemon {
+            lights: Lights::open(&config.lights),
+            config,
+            config_path: extras.config_path,
+            dashboard_url,
+            started,
+            state,
+            store,
+            watch: extras.watch,
+            inbox,
+            outbox: outbox.clone(),
+            replies: Default::default(),
+            last_reply: 0,
+            runs: Default::default(),
+            last_run: 0,
+            orders,
+            posts,
+            hooks,
+            gate,
+            notify: notify::Notify::of_process(),
+            threads,
+            save_again_at: None,
+            ending: false,
+            _lock: lock,
+        };
+        daemon.lights.play(daemon.now().mono, LampShow::Test);
+        first.effects.into_iter().for_each(|effect| daemon.act(effect));
+        daemon.announce(addresses);
+        Ok((daemon, addresses, outbox))
+    }
+
+    fn announce(&mut self, addresses: Addresses) {
+        let path = &self.config.webhook.path;
+        match addresses.webhook {
+            Some(address) => log::info!("listening for webhooks on http://{address}{path}"),
+            None => log::info!("listening for no webhooks (webhook.listen = \"off\")"),
+        }
+        if let Some(address) = addresses.dashboard {
+            log::info!("dashboard on http://{address}, linked to as {}", self.dashboard_url);
+        }
+        self.notify.ready();
+    }
+
+    /// The front closes first, then whoever is at work; the lamp goes dark last.
+    pub(super) fn end(mut self) {
+        self.notify.stopping();
+        self.gate.close();
+        self.runs.clear();
+        self.replies.clear();
+        let Daemon { orders, posts, threads, mut lights, gate, .. } = self;
+        // Its end is the end of the thread `hooks`, and that of the dashboard's.
+        drop(gate);
+        drop((orders, posts));
+        let deadline = Instant::now() + JOIN_MAX;
+        for thread in threads {
+            while !thread.is_finished() && Instant::now() < deadline {
+                thread::park_timeout(Duration::from_millis(5));
+            }
+        }
+        lights.off();
+        log::info!("pilotlight has stopped");
+    }
+}
+
+/// Sends SIGTERM, SIGINT and SIGHUP on as messages, for the life of the process.
+///
+/// # Errors
+/// The thread can't be had.
+pub fn watch_signals(outbox: Sender<Inbox>) -> Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signals can't be received")?;
+    spawn("signals", move || {
+        let mut stopping = false;
+        for signal in signals.forever() {
+            let word = match signal {
+                SIGHUP => Signal::Reload,
+                SIGTERM if !stopping => Signal::Stop,
+                _ => Signal::StopAtOnce,
+            };
+            stopping |= signal != SIGHUP;
+            if outbox.send(Inbox::Signal(word)).is_err() {
+                return;
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// What the webhook door lets in.
+pub fn rules(config: &Config) -> WebhookRules {
+    let body_bytes_max = usize::try_from(config.webhook.max_body_bytes).unwrap_or(usize::MAX);
+    WebhookRules { path: config.webhook.path.clone(), body_bytes_max }
+}
+
+type Workers = (Sender<Order>, Sender<Post>, Vec<JoinHandle<()>>);
+
+/// The threads that work outside: builders and github.
+pub fn workers_of(config: &Config, outbox: &Sender<Inbox>) -> Result<Workers> {
+    let token = config.github.token.as_ref().map(|token| token.expose().to_owned());
+    let client = Client::new(&GithubConfig { api_url: config.github.api_url.clone(), token: token.clone() })?;
+    let (posts, to_post) = unbounded();
+    let told = outbox.clone();
+    let mut threads = vec![spawn("github", move || {
+        github::run(client, to_post, |post, outcome| {
+            // Refused only while we end; told twice is told the same.
+            let _ = told.send(Inbox::Posted(post, outcome));
+        });
+    })?];
+    let (orders, to_build) = unbounded();
+    for slot in 0..config.builder.workers {
+        let settings = BuilderConfig {
+            state_dir: config.state_dir.clone(),
+            cache_dir: config.cache_dir.clone(),
+            isolation: config.builder.isolation,
+            token: token.clone(),
+            token_host: config.clone_host(),
+            worker_exe: "/proc/self/exe".into(),
+            unit_sockets: builder::UNIT_SOCKETS.into(),
+            unit_rooms: builder::UNIT_ROOMS.into(),
+        };
+        let to_build = to_build.clone();
+        threads.push(spawn("builder", move || builder::run(settings, slot, to_build))?);
+    }
+    Ok((orders, posts, threads))
+}
+
+fn dashboard_config(config: &Config) -> DashboardConfig {
+    DashboardConfig {
+        database: config.database(),
+        logs_dir: config.state_dir.join("logs"),
+        hostname: config.dashboard.hostname.clone(),
+        url_host: config.dashboard.url_host(),
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).with_context(|| format!("the thread {name} can't start"))
+}
+
+/// A directory that is ours alone.
+fn make_directory(path: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("the directory {} can't be made", path.display()))
+}
+
+/// One pilotlight for one state directory: two would answer for each other.
+fn lock(state_dir: &Path) -> Result<File> {
+    let path = state_dir.join("lock");
+    let file = File::create(&path).with_context(|| format!("{} can't be made", path.display()))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        bail!("another pilotlight runs with {}: stop it first", state_dir.display());
+    }
+    Ok(file)
+}
+
+fn listen(address: SocketAddr, key: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow::anyhow!("{address} is in use by another program: choose another {key}"),
+        _ => anyhow::anyhow!("{address} can't be listened on ({error}): choose another {key}"),
+    })
+}
+
+/// The control socket, for the daemon's user and root alone.
+fn listen_for_commands(path: &Path) -> Result<UnixListener> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            bail!("{} is in the way: {error}", path.display());
+        }
+        _ => {}
+    }
+    let listener = UnixListener::bind(path).with_context(|| format!("{} can't be listened on", path.display()))?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
