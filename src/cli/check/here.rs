@@ -1,0 +1,118 @@
+//! What can be seen on this box.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{Access, access, statvfs};
+
+use super::super::control;
+use super::Finding;
+use crate::builder::{UNIT_SOCKETS, slug};
+use crate::config::{Config, Surroundings};
+use crate::lights;
+use crate::logic::policy::{Isolation, RepositoryPolicy};
+
+/// Free space in bytes below which a build may fail, and below which pilotlight itself may.
+const SPACE_LOW: u64 = 1024 * 1024 * 1024;
+const SPACE_SHORT: u64 = 200 * 1024 * 1024;
+
+/// When this was written: a clock that shows less has not been set. 2026-01-01, UTC.
+const CLOCK_MIN: Duration = Duration::from_secs(1_767_225_600);
+
+/// The oldest git that speaks protocol version 2 by itself, which fetching a head by its sha needs.
+const GIT_MIN: (u32, u32) = (2, 26);
+
+pub fn findings(config: &Config, surroundings: &Surroundings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let secrets = [
+        ("webhook secret", config.webhook.secret_file.as_ref(), "webhook-secret"),
+        ("GitHub token", config.github.token_file.as_ref(), "github-token"),
+    ];
+    for (about, named, credential) in secrets {
+        let beside = surroundings.credentials_dir.as_ref().map(|dir| dir.join(credential)).filter(|f| f.exists());
+        findings.extend(named.cloned().or(beside).map(|file| mode(about, &file)));
+    }
+    findings.push(directory("state", &config.state_dir));
+    findings.push(directory("cache", &config.cache_dir));
+    findings.push(clock());
+    findings.push(Finding::of("git", git()));
+    findings.push(Finding::of("lamp", lights::probe(&config.lights)));
+    findings.push(isolation(config));
+    findings.push(match control::is_stopped(config) {
+        true => Finding::doubtful("daemon", "is not running here: `systemctl start pilotlight` or `pilotlight run`"),
+        false => Finding::good("daemon", "runs"),
+    });
+    findings
+}
+
+fn mode(about: &str, file: &Path) -> Finding {
+    let shown = file.display();
+    match fs::metadata(file).map(|m| m.permissions().mode() & 0o777) {
+        Err(error) => Finding::bad(about, format!("{shown} can't be looked at: {error}")),
+        Ok(mode) if mode & 0o077 != 0 => {
+            Finding::bad(about, format!("{shown} can be read by others (mode {mode:o}): `chmod 600 {shown}`"))
+        }
+        Ok(mode) => Finding::good(about, format!("{shown} has mode {mode:o}")),
+    }
+}
+
+fn directory(name: &str, dir: &Path) -> Finding {
+    let about = format!("{name} directory");
+    let shown = dir.display();
+    let existing: PathBuf = dir.ancestors().find(|d| d.exists()).unwrap_or(Path::new("/")).to_owned();
+    if access(&existing, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        let cure = "if the daemon is another user, ask as that one or as root; else choose another in [storage]";
+        return Finding::doubtful(about, format!("{shown} can't be written by this user: {cure}"));
+    }
+    let Ok(space) = statvfs(&existing) else {
+        return Finding::doubtful(about, format!("the space of {shown} can't be asked"));
+    };
+    let free = space.f_bavail.saturating_mul(space.f_frsize);
+    let words = format!("{shown}, {} MiB free", free / 1024 / 1024);
+    let cure = "make room, or choose another in [storage]";
+    match free {
+        ..SPACE_SHORT => Finding::bad(about, format!("{words}: {cure}")),
+        SPACE_SHORT..SPACE_LOW => Finding::doubtful(about, format!("{words}, little for builds: {cure}")),
+        SPACE_LOW.. => Finding::good(about, words),
+    }
+}
+
+fn clock() -> Finding {
+    let now = SystemTime::now();
+    let shown = humantime::format_rfc3339_seconds(now);
+    match now.duration_since(UNIX_EPOCH).is_ok_and(|since| since >= CLOCK_MIN) {
+        true => Finding::good("clock", format!("{shown}")),
+        false => Finding::bad("clock", format!("shows {shown}: enable the network time: `timedatectl set-ntp true`")),
+    }
+}
+
+fn git() -> Result<String, String> {
+    let cure = "install it: `apt install git`";
+    let output = Command::new("git").arg("--version").output().map_err(|e| format!("can't be started ({e}): {cure}"))?;
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let version = said.split(' ').nth(2).unwrap_or_default();
+    let mut numbers = version.split('.').map_while(|n| n.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) if (major, minor) >= GIT_MIN => Ok(version.to_owned()),
+        (Some(_), Some(_)) => Err(format!("{version} is too old: {}.{} or newer is needed", GIT_MIN.0, GIT_MIN.1)),
+        _ => Err(format!("does not say its version ({said}): {cure}")),
+    }
+}
+
+fn isolation(config: &Config) -> Finding {
+    if config.builder.isolation == Isolation::None {
+        let words = "none: builds run as the daemon's user, and pull requests from forks never run";
+        return Finding::doubtful("isolation", words);
+    }
+    let socket = |r: &RepositoryPolicy| Path::new(UNIT_SOCKETS).join(format!("{}.sock", slug(&r.name)));
+    match config.repositories.iter().find(|r| !socket(r).exists()) {
+        None => Finding::good("isolation", "a unit for each repository"),
+        Some(r) => {
+            let cure = "its builds wait; set builder.isolation = \"none\" if you trust all who may push";
+            Finding::bad("isolation", format!("there is no unit for {} ({}): {cure}", r.name, socket(r).display()))
+        }
+    }
+}

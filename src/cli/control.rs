@@ -1,0 +1,120 @@
+//! Talking to the running daemon through its control socket, which speaks HTTP.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::{Value, json};
+
+use super::Failure;
+use crate::config::Config;
+
+/// How long an answer may take: a commit to a slow card, behind a burst.
+const ANSWER_MAX: Duration = Duration::from_secs(35);
+
+/// The daemon's answer.
+pub struct Reply {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// The body, if all is well.
+    ///
+    /// # Errors
+    /// What the daemon said is wrong.
+    pub fn ok(self) -> Result<Vec<u8>> {
+        if (200..300).contains(&self.status) {
+            return Ok(self.body);
+        }
+        let result =
+            serde_json::from_slice::<Value>(&self.body).ok().and_then(|v| Some(v["result"].as_str()?.to_owned()));
+        Err(anyhow!(result.unwrap_or_else(|| format!("the daemon answered {}", self.status))))
+    }
+}
+
+pub fn rebuild(config: &Config, what: &str) -> Result<(), Failure> {
+    let command = match what.parse::<i64>() {
+        Ok(id) => json!({ "command": "rebuild", "build": id }),
+        Err(_) => {
+            let (repository, pull) = pull_name(what)?;
+            json!({ "command": "rebuild", "repository": repository, "pull": pull })
+        }
+    };
+    Ok(command_and_print(config, &command)?)
+}
+
+pub fn approve(config: &Config, pull: &str, sha: Option<String>) -> Result<(), Failure> {
+    let (repository, pull) = pull_name(pull)?;
+    let mut command = json!({ "command": "approve", "repository": repository, "pull": pull });
+    if let Some(sha) = sha {
+        command["sha"] = sha.into();
+    }
+    Ok(command_and_print(config, &command)?)
+}
+
+pub fn cancel(config: &Config, id: i64) -> Result<(), Failure> {
+    Ok(command_and_print(config, &json!({ "command": "cancel", "build": id }))?)
+}
+
+/// Sends a command and prints what the daemon says.
+pub fn command_and_print(config: &Config, command: &Value) -> Result<()> {
+    let body = post(config, command)?.ok()?;
+    let answer: Value = serde_json::from_slice(&body).context("the daemon's answer can't be read")?;
+    println!("{}", answer["result"].as_str().unwrap_or_default());
+    Ok(())
+}
+
+/// # Errors
+/// Nobody answers at the control socket.
+pub fn post(config: &Config, command: &Value) -> Result<Reply> {
+    let body = command.to_string();
+    let head = format!(
+        "POST /api/v1/commands HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    exchange(config, &(head + &body))
+}
+
+/// Asks for `path`; with `range`, for its bytes from there on.
+///
+/// # Errors
+/// Nobody answers at the control socket.
+pub fn get(config: &Config, path: &str, range: Option<u64>) -> Result<Reply> {
+    let range = range.map(|from| format!("Range: bytes={from}-\r\n")).unwrap_or_default();
+    exchange(config, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{range}\r\n"))
+}
+
+/// Whether nobody listens at the control socket.
+pub fn is_stopped(config: &Config) -> bool {
+    UnixStream::connect(config.control_socket())
+        .is_err_and(|e| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused))
+}
+
+fn exchange(config: &Config, request: &str) -> Result<Reply> {
+    let path = config.control_socket();
+    let mut stream = UnixStream::connect(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            anyhow!("pilotlight is not running here: start it with `systemctl start pilotlight` or `pilotlight run`")
+        }
+        ErrorKind::PermissionDenied => anyhow!("{} is not for this user: try it with sudo", path.display()),
+        _ => anyhow!("{} can't be reached: {error}", path.display()),
+    })?;
+    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    stream.set_write_timeout(Some(ANSWER_MAX))?;
+    stream.write_all(request.as_bytes()).context("the daemon does not listen")?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).context("the daemon does not answer")?;
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut head = httparse::Response::new(&mut headers);
+    let Ok(httparse::Status::Complete(body)) = head.parse(&answer) else { bail!("the daemon's answer is torn") };
+    Ok(Reply { status: head.code.unwrap_or_default(), body: answer.split_off(body) })
+}
+
+/// `OWNER/REPO#N`.
+fn pull_name(text: &str) -> Result<(&str, u64), Failure> {
+    let parts = text.split_once('#').and_then(|(repository, n)| Some((repository, n.parse::<u64>().ok()?)));
+    let parts = parts.filter(|(repository, _)| repository.split('/').count() == 2);
+    parts.ok_or_else(|| Failure::Wrong(format!("`{text}` is no pull request: write it like acme/app#7")))
+}

@@ -1,0 +1,149 @@
+//! The command line: one file per command, and the exit codes (0 done, 1 failed, 2 wrong usage or configuration).
+
+mod check;
+mod control;
+mod demo;
+mod lamp;
+mod logger;
+mod run;
+mod show;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, ConfigError, DEFAULT_PATH};
+use crate::worker;
+
+/// A small CI daemon: GitHub webhooks in, commit statuses and a lamp out.
+#[derive(Parser)]
+#[command(name = "pilotlight", version, max_term_width = 100)]
+struct Cli {
+    /// The configuration.
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the daemon, in the foreground.
+    Run,
+    /// Show the whole job on this machine: no Pi, no account, no configuration.
+    Demo {
+        /// Leave the dashboard up at the end, until Ctrl-C.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Say what is wrong and how to cure it; 0 when all is well.
+    Check {
+        /// Ask nobody outside this box.
+        #[arg(long)]
+        offline: bool,
+        /// As JSON, one object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Move the LEDs: through the running daemon, which goes back to the truth, else directly.
+    Lamp { show: LampWord },
+    /// What the daemon does now.
+    Status,
+    /// The newest builds.
+    Builds {
+        /// As JSON, one object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// The log of a build.
+    Log {
+        id: i64,
+        /// Go on until the build ends.
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Build a head again.
+    Rebuild {
+        /// A build's number, or OWNER/REPO#N.
+        what: String,
+    },
+    /// Let the head of a pull request that waits be built.
+    Approve {
+        /// OWNER/REPO#N.
+        pull: String,
+        /// Only if this is its head: at least 7 digits.
+        sha: Option<String>,
+    },
+    /// End a build that waits or runs.
+    Cancel { id: i64 },
+    /// Run one build; the daemon starts it.
+    #[command(hide = true)]
+    Worker,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LampWord {
+    /// Each colour in turn.
+    Test,
+    Red,
+    Yellow,
+    Green,
+    Off,
+}
+
+/// Why a command did not do what was asked.
+enum Failure {
+    /// Exit code 2.
+    Wrong(String),
+    /// Exit code 1.
+    Failed(anyhow::Error),
+    /// The same codes; it has been said already.
+    Said(u8),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Failed(error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Failure::Wrong(error.0)
+    }
+}
+
+/// Does what the arguments say.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Wrong(words)) => {
+            eprintln!("pilotlight: {words}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Said(code)) => ExitCode::from(code),
+        Err(Failure::Failed(error)) => {
+            eprintln!("pilotlight: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let config = || Config::read(&cli.config);
+    match cli.command {
+        Command::Run => run::run(config()?, cli.config.clone()),
+        Command::Demo { keep } => Ok(demo::run(keep)?),
+        Command::Check { offline, json } => check::run(&cli.config, offline, json),
+        Command::Lamp { show } => lamp::run(&config()?, show),
+        Command::Status => Ok(show::status(&config()?)?),
+        Command::Builds { json } => Ok(show::builds(&config()?, json)?),
+        Command::Log { id, follow } => Ok(show::log(&config()?, id, follow)?),
+        Command::Rebuild { what } => control::rebuild(&config()?, &what),
+        Command::Approve { pull, sha } => control::approve(&config()?, &pull, sha),
+        Command::Cancel { id } => control::cancel(&config()?, id),
+        Command::Worker => Ok(worker::main()?),
+    }
+}

@@ -1,0 +1,86 @@
+//! `pilotlight status`, `builds` and `log`: what the daemon knows, for people.
+
+use std::io::{IsTerminal, Write, stdout};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::control::get;
+use crate::config::Config;
+use crate::lights::terminal::harmless;
+
+/// Between looks for more of a log that is followed.
+const FOLLOW_BEAT: Duration = Duration::from_millis(300);
+
+pub fn status(config: &Config) -> Result<()> {
+    let status: Value = serde_json::from_slice(&get(config, "/api/v1/status", None)?.ok()?)?;
+    println!("{}", harmless(status["summary"].as_str().unwrap_or_default()));
+    Ok(())
+}
+
+pub fn builds(config: &Config, json: bool) -> Result<()> {
+    let body = get(config, "/api/v1/builds", None)?.ok()?;
+    if json {
+        return Ok(print(&[&body, b"\n".as_slice()].concat())?);
+    }
+    let answer: Value = serde_json::from_slice(&body).context("the daemon's answer can't be read")?;
+    let mut table = format!("{:>6}  {:<20}  {:<24}  {:<7}  {:<20}  TITLE\n", "BUILD", "STATE", "PULL", "SHA", "QUEUED");
+    for build in answer["builds"].as_array().into_iter().flatten() {
+        let text = |key: &str| harmless(build[key].as_str().unwrap_or_default());
+        let pull = format!("{}#{}", text("repository"), build["pull"]);
+        let sha: String = text("sha").chars().take(7).collect();
+        let (state, queued, title) = (text("state"), text("queued_at"), text("title"));
+        table += &format!("{:>6}  {state:<20}  {pull:<24}  {sha}  {queued:<20}  {title}\n", build["id"].to_string());
+    }
+    Ok(print(table.as_bytes())?)
+}
+
+pub fn log(config: &Config, id: i64, follow: bool) -> Result<()> {
+    let path = format!("/api/v1/builds/{id}/log");
+    let mut seen = 0;
+    loop {
+        // Asked before the log, so that what was written until the end is still read.
+        let ended = has_ended(config, id)?;
+        let reply = get(config, &path, (seen > 0).then_some(seen))?;
+        let more = if reply.status == 416 { Vec::new() } else { reply.ok()? };
+        seen += more.len() as u64;
+        show_log(&more)?;
+        if ended || !follow {
+            return Ok(());
+        }
+        if more.is_empty() {
+            thread::sleep(FOLLOW_BEAT);
+        }
+    }
+}
+
+fn has_ended(config: &Config, id: i64) -> Result<bool> {
+    let build: Value = serde_json::from_slice(&get(config, &format!("/api/v1/builds/{id}"), None)?.ok()?)?;
+    Ok(!build["finished_at"].is_null())
+}
+
+/// As it is into a file or a pipe; harmless on a terminal, which obeys control sequences.
+fn show_log(bytes: &[u8]) -> Result<()> {
+    if !stdout().is_terminal() {
+        return Ok(print(bytes)?);
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let clean: String = text
+        .split_inclusive('\n')
+        .map(|line| match line.strip_suffix('\n') {
+            Some(line) => harmless(line) + "\n",
+            None => harmless(line),
+        })
+        .collect();
+    Ok(print(clean.as_bytes())?)
+}
+
+/// Prints; a reader that has gone away (`| head`) is no error.
+fn print(bytes: &[u8]) -> std::io::Result<()> {
+    match stdout().write_all(bytes).and_then(|()| stdout().flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
