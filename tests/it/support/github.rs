@@ -1,0 +1,287 @@
+//! A stand-in for GitHub's API on loopback: takes commit statuses, is as strict as GitHub, and fails on demand.
+
+use std::io::{BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_linger;
+use serde_json::{Value, json};
+
+use super::http::{Request, header, read_request};
+
+/// One call of `POST /repos/{owner}/{repo}/statuses/{sha}`, as it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusPost {
+    pub repository: String,
+    pub sha: String,
+    pub state: String,
+    pub context: String,
+    pub description: String,
+    pub target_url: String,
+    /// An `Authorization` header was there, right or wrong.
+    pub authorization: bool,
+    /// What it was answered; `None` for silence or a reset.
+    pub answer: Option<u16>,
+}
+
+impl StatusPost {
+    pub fn accepted(&self) -> bool {
+        self.answer == Some(201)
+    }
+}
+
+/// How calls are treated.
+#[derive(Clone)]
+enum Mood {
+    Well,
+    Fails { status: u16, headers: Vec<(String, String)>, left: Option<usize> },
+    Stalls,
+    Resets,
+}
+
+struct Inner {
+    token: String,
+    mood: Mood,
+    posts: Vec<StatusPost>,
+    closed: bool,
+}
+
+#[derive(Clone)]
+struct Shared(Arc<(Mutex<Inner>, Condvar)>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.0.lock().expect("no thread of the stand-in panics")
+    }
+
+    fn changed(&self) {
+        self.0.1.notify_all();
+    }
+}
+
+/// The stand-in. Ends with its value.
+pub struct FakeGithub {
+    address: String,
+    shared: Shared,
+}
+
+impl FakeGithub {
+    /// Listens on a port of its own and accepts `token` alone.
+    pub fn start(token: &str) -> FakeGithub {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+        let address = listener.local_addr().unwrap().to_string();
+        let inner = Inner { token: token.to_owned(), mood: Mood::Well, posts: Vec::new(), closed: false };
+        let shared = Shared(Arc::new((Mutex::new(inner), Condvar::new())));
+        let for_accept = shared.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if for_accept.lock().closed {
+                    return;
+                }
+                let (stream, shared) = (stream.expect("accept on loopback"), for_accept.clone());
+                thread::spawn(move || serve(stream, &shared));
+            }
+        });
+        FakeGithub { address, shared }
+    }
+
+    /// For `github.api_url`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Every call so far, in order, refused ones too.
+    pub fn posts(&self) -> Vec<StatusPost> {
+        self.shared.lock().posts.clone()
+    }
+
+    /// What GitHub would show: the last accepted status. Contexts are the same in any case.
+    pub fn latest(&self, repository: &str, sha: &str, context: &str) -> Option<StatusPost> {
+        let is_it = |p: &&StatusPost| {
+            p.accepted() && p.repository == repository && p.sha == sha && p.context.eq_ignore_ascii_case(context)
+        };
+        self.shared.lock().posts.iter().rev().find(is_it).cloned()
+    }
+
+    /// Waits until `reached` holds for the calls so far, and returns them; panics with them after `limit`.
+    #[track_caller]
+    pub fn wait_for(&self, reached: impl Fn(&[StatusPost]) -> bool, limit: Duration) -> Vec<StatusPost> {
+        let (lock, condvar) = &*self.shared.0;
+        let inner = lock.lock().expect("no thread of the stand-in panics");
+        let (inner, _) = condvar.wait_timeout_while(inner, limit, |inner| !reached(&inner.posts)).expect("the same");
+        // A panic must not poison what the threads still use.
+        let posts = inner.posts.clone();
+        drop(inner);
+        assert!(reached(&posts), "not reached within {limit:?}; the stand-in got {posts:#?}");
+        posts
+    }
+
+    /// Waits until the newest accepted status of this head and context is `state`.
+    #[track_caller]
+    pub fn wait_for_state(&self, sha: &str, context: &str, state: &str, limit: Duration) -> StatusPost {
+        let newest = |posts: &[StatusPost]| {
+            posts.iter().rev().find(|p| p.accepted() && p.sha == sha && p.context == context).cloned()
+        };
+        let posts = self.wait_for(|posts| newest(posts).is_some_and(|p| p.state == state), limit);
+        newest(&posts).expect("just seen")
+    }
+
+    /// From now on every call is answered so.
+    pub fn fail_with(&self, status: u16, headers: &[(&str, &str)]) {
+        self.set_mood(status, headers, None);
+    }
+
+    /// The next `calls` are answered so, then all is well again.
+    pub fn fail_next(&self, calls: usize, status: u16, headers: &[(&str, &str)]) {
+        self.set_mood(status, headers, Some(calls));
+    }
+
+    fn set_mood(&self, status: u16, headers: &[(&str, &str)], left: Option<usize>) {
+        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        self.change(Mood::Fails { status, headers, left });
+    }
+
+    /// Calls are read and never answered; when the mood changes their connections are reset.
+    pub fn stall(&self) {
+        self.change(Mood::Stalls);
+    }
+
+    /// Calls are read and their connections reset.
+    pub fn reset(&self) {
+        self.change(Mood::Resets);
+    }
+
+    /// All is well again.
+    pub fn heal(&self) {
+        self.change(Mood::Well);
+    }
+
+    fn change(&self, mood: Mood) {
+        self.shared.lock().mood = mood;
+        self.shared.changed();
+    }
+}
+
+impl Drop for FakeGithub {
+    fn drop(&mut self) {
+        self.shared.lock().closed = true;
+        self.shared.changed();
+        // Wakes the accept, which then sees that it is over.
+        let _ = TcpStream::connect(&self.address);
+    }
+}
+
+fn serve(stream: TcpStream, shared: &Shared) {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = read_request(&mut stream) {
+        let Some((status, headers, body)) = take(&request, shared) else {
+            return stay_silent(stream.get_ref(), shared);
+        };
+        let body = body.to_string();
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
+        let written = stream.get_mut().write_all((head + &body).as_bytes());
+        if written.is_err() || header(&request.headers, "connection") == Some("close") {
+            return;
+        }
+    }
+}
+
+type Answer = (u16, Vec<(String, String)>, Value);
+
+/// Decides the answer, `None` for none at all, and records the call.
+fn take(request: &Request, shared: &Shared) -> Option<Answer> {
+    let mut inner = shared.lock();
+    let answer = match inner.mood.clone() {
+        Mood::Well => {
+            let (status, body) = judge(request, &inner);
+            Some((status, Vec::new(), body))
+        }
+        Mood::Fails { status, headers, .. } => Some((status, headers, json!({"message": "Failing on demand"}))),
+        Mood::Stalls | Mood::Resets => None,
+    };
+    if let Mood::Fails { left: Some(left), .. } = &mut inner.mood {
+        *left -= 1;
+        if *left == 0 {
+            inner.mood = Mood::Well;
+        }
+    }
+    inner.posts.extend(status_post(request, answer.as_ref().map(|(status, ..)| *status)));
+    shared.changed();
+    answer
+}
+
+/// As strict as GitHub: <https://docs.github.com/rest/commits/statuses>.
+fn judge(request: &Request, inner: &Inner) -> (u16, Value) {
+    let refuse = |status: u16, message: &str| (status, json!({"message": message}));
+    let invalid = |detail: &str| (422, json!({"message": "Validation Failed", "errors": [{"message": detail}]}));
+    let get = |name| header(&request.headers, name);
+    if get("user-agent").is_none() {
+        return refuse(
+            403,
+            "Request forbidden by administrative rules. Please make sure your request has a User-Agent header",
+        );
+    }
+    match get("authorization") {
+        None => return refuse(401, "Requires authentication"),
+        Some(value) if value.split_once(' ').map(|(_, token)| token) != Some(&inner.token) => {
+            return refuse(401, "Bad credentials");
+        }
+        Some(_) => {}
+    }
+    let Some(post) = status_post(request, None) else {
+        return refuse(404, "Not Found");
+    };
+    if post.sha.len() != 40 || !post.sha.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return refuse(422, &format!("No commit found for SHA: {}", post.sha));
+    }
+    if !["error", "failure", "pending", "success"].contains(&post.state.as_str()) {
+        return invalid("state is not included in the list");
+    }
+    if post.description.chars().count() > 140 {
+        return invalid("description is too long (maximum is 140 characters)");
+    }
+    if !post.target_url.is_empty()
+        && !post.target_url.starts_with("http://")
+        && !post.target_url.starts_with("https://")
+    {
+        return invalid("target_url must use http(s) scheme");
+    }
+    let same = |p: &&StatusPost| p.accepted() && p.sha == post.sha && p.context.eq_ignore_ascii_case(&post.context);
+    if inner.posts.iter().filter(same).count() >= 1000 {
+        return invalid("This SHA and context has reached the maximum number of statuses.");
+    }
+    let body = json!({"id": inner.posts.len() + 1, "state": post.state, "context": post.context,
+        "description": post.description, "target_url": post.target_url});
+    (201, body)
+}
+
+/// The call, if it is one for a status.
+fn status_post(request: &Request, answer: Option<u16>) -> Option<StatusPost> {
+    let path: Vec<&str> = request.path.split('/').collect();
+    let ("POST", ["", "repos", owner, name, "statuses", sha]) = (request.method.as_str(), path.as_slice()) else {
+        return None;
+    };
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+    let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+    Some(StatusPost {
+        repository: format!("{owner}/{name}"),
+        sha: (*sha).to_owned(),
+        state: text("state"),
+        context: body["context"].as_str().unwrap_or("default").to_owned(),
+        description: text("description"),
+        target_url: text("target_url"),
+        authorization: header(&request.headers, "authorization").is_some(),
+        answer,
+    })
+}
+
+fn stay_silent(stream: &TcpStream, shared: &Shared) {
+    let (lock, condvar) = &*shared.0;
+    let stalls = |inner: &mut Inner| matches!(inner.mood, Mood::Stalls) && !inner.closed;
+    drop(condvar.wait_while(lock.lock().expect("no thread of the stand-in panics"), stalls));
+    // Closing with nothing to linger for is a reset.
+    let _ = set_socket_linger(stream, Some(Duration::ZERO));
+}
