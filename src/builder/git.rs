@@ -167,9 +167,7 @@ impl Git {
         let mut settings = vec![
             ("protocol.version".to_owned(), "2"),
             ("core.hooksPath".to_owned(), "/dev/null"),
-            // What a ref names is on the card before the ref is: a power cut leaves no empty objects.
-            ("core.fsync".to_owned(), "committed"),
-            ("core.fsyncMethod".to_owned(), "batch"),
+            ("advice.fetchShowForcedUpdates".to_owned(), "false"),
             ("http.lowSpeedLimit".to_owned(), "1000"),
             ("http.lowSpeedTime".to_owned(), STALL_SECONDS),
         ];

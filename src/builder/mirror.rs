@@ -4,6 +4,9 @@
 //! Every pull request keeps a ref here, because a fetch negotiates from refs. One `git fetch` by sha is all a build
 //! needs: it asks nobody when the commit is there already, works before `refs/pull/N/head` is published, and after
 //! a force-push has taken the commit off it. Neither the remote's URL nor a credential is ever stored.
+//!
+//! Everything here can be had again, so nothing waits for the card: a power cut may break a mirror, and a broken
+//! one is noticed and made anew.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -16,7 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::git::{Failure, Git, Watch};
+use super::git::{Failure, Git, Watch, gist};
 use super::process::ready;
 use super::slug;
 use crate::logic::event::Job;
@@ -83,14 +86,18 @@ impl Mirror {
         // Left by a fetch that a power cut ended; whoever holds the lock above is the only one to fetch.
         let _ = fs::remove_file(self.path.join(format!("refs/pull/{}/head.lock", job.pull)));
         match self.fetch_head(git, job, watch) {
-            Err(Failure::Failed(said)) if hints_at_damage(&said) && !self.is_sound(git, watch)? => {
-                log::warn!(repository = job.repository.as_str(); "the mirror is broken and is made anew: {}", said.trim());
-                fs::remove_dir_all(&self.path)?;
+            Err(Failure::Failed(said)) if hints_at_damage(&said) && self.remove_broken(git, watch)? => {
                 self.make(git, watch)?;
                 self.fetch_head(git, job, watch)
             }
             done => done,
         }
+    }
+
+    /// Takes the mirror away if it is broken, so that the next fetch makes it anew. True if it was.
+    pub fn mend(&self, git: &Git, watch: Watch<'_>) -> Result<bool, Failure> {
+        let _lock = self.lock(watch)?;
+        self.remove_broken(git, watch)
     }
 
     /// Starts git's upkeep in a thread of the lowest priority if enough has piled up. Nobody has to wait for it:
@@ -197,12 +204,19 @@ impl Mirror {
         git.run(&all, url, watch)
     }
 
-    /// Reads all of it, which takes seconds for a large one.
-    fn is_sound(&self, git: &Git, watch: Watch<'_>) -> Result<bool, Failure> {
+    /// Has git read all of it, which takes seconds for a large one.
+    fn remove_broken(&self, git: &Git, watch: Watch<'_>) -> Result<bool, Failure> {
         match self.run(git, &["fsck", "--no-dangling", "--no-progress"], None, watch) {
-            Ok(_) => Ok(true),
-            Err(Failure::Failed(_)) => Ok(Instant::now() >= watch.deadline),
-            Err(cancelled) => Err(cancelled),
+            Err(Failure::Failed(said)) if Instant::now() < watch.deadline => {
+                log::warn!(
+                    "the mirror {} is broken and is made anew: {}",
+                    self.path.display(),
+                    gist(&said)
+                );
+                fs::remove_dir_all(&self.path)?;
+                Ok(true)
+            }
+            done => done.map(|_| false),
         }
     }
 }

@@ -12,6 +12,7 @@ mod process;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -79,24 +80,48 @@ pub fn run(config: BuilderConfig, slot: usize, orders: Receiver<Order>) {
     let git = Git::new(config.token.clone(), config.token_host.clone());
     for order in orders {
         let build = order.job.build;
-        let mirror = Mirror::new(&config.state_dir, &order.job.repository);
         let mut log = Log::create(&config.state_dir, build);
-        let last = match fetch(&git, &mirror, &order, &mut log) {
-            Ok(()) => work(&config, slot, &mirror, &order, &mut log, &order.tell),
-            Err(last) => last,
-        };
+        let mirror = Mirror::new(&config.state_dir, &order.job.repository);
+        let last = run_one(&config, slot, &git, &mirror, &order, &mut log);
         log.end_section();
         (order.tell)(last);
         mirror.tidy(&git);
     }
 }
 
+/// One build. Once more, if the worker could not even begin and the mirror turns out to be broken.
+fn run_one(config: &BuilderConfig, slot: usize, git: &Git, mirror: &Mirror, order: &Order, log: &mut Log) -> BuildNews {
+    let begun = Cell::new(false);
+    let tell = |news| {
+        begun.set(begun.get() || matches!(news, BuildNews::CheckStarted { .. }));
+        (order.tell)(news);
+    };
+    let mut attempt = || match fetch(git, mirror, order, log) {
+        Ok(()) => work(config, slot, mirror, order, log, &tell),
+        Err(last) => last,
+    };
+    let last = attempt();
+    let barren = matches!(last, BuildNews::Finished { error: Some(_) }) && !begun.get();
+    if !barren || !mirror.mend(git, watch(order)).unwrap_or(false) {
+        return last;
+    }
+    match attempt() {
+        // It counts as started: it can't go back to where those words belong.
+        BuildNews::NotFetched { error } | BuildNews::NoWorker { error } => BuildNews::Finished { error: Some(error) },
+        last => last,
+    }
+}
+
+fn watch(order: &Order) -> Watch<'_> {
+    let (cancel, deadline) = (order.cancel.as_fd(), Instant::now() + FETCH_DEADLINE);
+    Watch { cancel, deadline }
+}
+
 /// Fetches the head, or says how that ended the build.
 fn fetch(git: &Git, mirror: &Mirror, order: &Order, log: &mut Log) -> Result<(), BuildNews> {
-    let (job, cancel) = (&order.job, order.cancel.as_fd());
+    let job = &order.job;
     log.section(&format!("fetch {}#{} at {}", job.repository, job.pull, job.sha));
-    let deadline = Instant::now() + FETCH_DEADLINE;
-    match mirror.fetch(git, job, Watch { cancel, deadline }) {
+    match mirror.fetch(git, job, watch(order)) {
         Ok(said) => {
             log.write(said.as_bytes());
             Ok(())

@@ -262,6 +262,34 @@ fn a_child_that_dies_is_told_of() {
 }
 
 #[test]
+fn a_mirror_that_a_power_cut_broke_costs_no_build() {
+    let well: String = [started(0), passed(0), started(1), passed(1), done(None)]
+        .map(say)
+        .concat();
+    let bench = Bench::new(Isolation::None).worker(&format!(
+        "export GIT_DIR=state/mirrors/acme__app_drs.git\n\
+         if git cat-file -p refs/pull/7/head:file >&2; then {well} else {} fi",
+        say(done(Some("no checkout")))
+    ));
+    assert_eq!(bench.news().len(), 6);
+    let mirror = bench.config.state_dir.join("mirrors/acme__app_drs.git");
+    let blob = git(&mirror, &["rev-parse", "refs/pull/7/head:file"], "").unwrap();
+    let object = mirror.join("objects").join(&blob[..2]).join(&blob[2..]);
+    fs::remove_file(&object).unwrap();
+    fs::write(&object, "").unwrap();
+    let news = bench.news();
+    assert_eq!(
+        (news.len(), news.last()),
+        (7, Some(&BuildNews::Finished { error: None })),
+        "{news:?}"
+    );
+
+    // Without such a reason it is the worker's failure, and said as it is.
+    let bench = Bench::new(Isolation::None).worker(&say(done(Some("no checkout"))));
+    assert_eq!(bench.news(), [BuildNews::Started, over("no checkout")]);
+}
+
+#[test]
 fn no_worker_and_how_to_get_one() {
     let bench = Bench::new(Isolation::None);
     let exe = bench.config.worker_exe.display();

@@ -115,6 +115,6 @@ fn exchange(config: &Config, request: &str) -> Result<Reply> {
 /// `OWNER/REPO#N`.
 fn pull_name(text: &str) -> Result<(&str, u64), Failure> {
     let parts = text.split_once('#').and_then(|(repository, n)| Some((repository, n.parse::<u64>().ok()?)));
-    let parts = parts.filter(|(repository, _)| repository.split('/').count() == 2);
+    let parts = parts.filter(|(name, _)| name.split('/').count() == 2 && name.split('/').all(|part| !part.is_empty()));
     parts.ok_or_else(|| Failure::Wrong(format!("`{text}` is no pull request: write it like acme/app#7")))
 }

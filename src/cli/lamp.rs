@@ -8,12 +8,15 @@ use serde_json::json;
 
 use super::{Failure, LampWord, control};
 use crate::config::Config;
-use crate::lights::{Colour, LampShow, Lights};
+use crate::lights::{Colour, DriverKind, LampShow, Lights, NO_LAMP};
 
 pub fn run(config: &Config, show: LampWord) -> Result<(), Failure> {
     if !control::is_stopped(config) {
         let command = json!({ "command": "lamp", "show": show.name() });
         return Ok(control::command_and_print(config, &command)?);
+    }
+    if config.lights.driver == DriverKind::None {
+        return Err(Failure::Failed(anyhow!("there is {NO_LAMP}")));
     }
     let mut lights = Lights::open(&config.lights);
     if let Some(problem) = lights.problem() {

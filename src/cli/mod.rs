@@ -18,7 +18,7 @@ use crate::worker;
 
 /// A small CI daemon: GitHub webhooks in, commit statuses and a lamp out.
 #[derive(Parser)]
-#[command(name = "pilotlight", version, max_term_width = 100)]
+#[command(name = "pilotlight", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
     /// The configuration.
     #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]

@@ -4,6 +4,7 @@ use std::io::pipe;
 
 use super::{Daemon, Inbox, Run};
 use crate::builder::Order;
+use crate::github::Call;
 use crate::http::message::Response;
 use crate::logic::event::{Answer, BuildEvent, BuildNews, Effect, Job};
 
@@ -28,7 +29,10 @@ impl Daemon {
             }
             Effect::Post(post) => {
                 // Refused only while we end; the rows remember what GitHub has not heard.
-                let _ = self.posts.send(post);
+                let _ = self.calls.send(Call::Post(post));
+            }
+            Effect::LookUp(what) => {
+                let _ = self.calls.send(Call::LookUp(what));
             }
             Effect::Show(panel) => {
                 log::info!("the lamp: {}", panel.reason);

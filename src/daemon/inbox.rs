@@ -8,9 +8,12 @@ use crossbeam_channel::Sender;
 use super::Daemon;
 use crate::config::Secret;
 use crate::dashboard::Ask;
+use crate::github::{Heard, Raw};
 use crate::http::message::{Door, Request, Response};
-use crate::lights::{Colour, LampShow};
-use crate::logic::event::{Answer, BuildEvent, BuildNews, Delivery, Event, Post, PostOutcome, ReplyId};
+use crate::lights::{Colour, DriverKind, LampShow, NO_LAMP};
+use crate::logic::event::{
+    Answer, BuildEvent, BuildNews, Delivery, Event, Found, LookUp, Post, PostOutcome, ReplyId,
+};
 use crate::webhook;
 
 /// A message to the main thread.
@@ -22,7 +25,7 @@ pub enum Inbox {
         run: u64,
         event: BuildEvent,
     },
-    Posted(Post, PostOutcome),
+    Heard(Heard),
     Signal(Signal),
 }
 
@@ -98,12 +101,25 @@ impl Daemon {
                 }
                 current.then_some(Event::Build(event))
             }
-            Inbox::Posted(post, outcome) => {
+            Inbox::Heard(Heard::Posted(post, outcome)) => {
                 log_post(&post, &outcome);
                 Some(Event::Posted { post, outcome })
             }
-            Inbox::Signal(Signal::Stop) => Some(Event::Stop { at_once: false }),
-            Inbox::Signal(Signal::StopAtOnce) => Some(Event::Stop { at_once: true }),
+            Inbox::Heard(Heard::LookedUp(what, found)) => {
+                let found = found.and_then(|raw| understand(&what, raw));
+                if let Err(outcome) = &found {
+                    log::warn!("GitHub could not be asked, trying again: {outcome:?}");
+                }
+                Some(Event::LookedUp { what, found })
+            }
+            Inbox::Signal(Signal::Stop) => {
+                log::info!("stopping: no build starts, those that run may end; a second signal interrupts them");
+                Some(Event::Stop { at_once: false })
+            }
+            Inbox::Signal(Signal::StopAtOnce) => {
+                log::info!("stopping at once: what runs is interrupted and runs again after the next start");
+                Some(Event::Stop { at_once: true })
+            }
             Inbox::Signal(Signal::Reload) => self.reload(),
         }
     }
@@ -136,6 +152,9 @@ impl Daemon {
             "green" => LampShow::Steady(Some(Colour::Green)),
             _ => LampShow::Steady(None),
         };
+        if self.config.lights.driver == DriverKind::None {
+            return Answer { status: 409, result: format!("There is {NO_LAMP}"), build: None };
+        }
         if let Some(problem) = self.lights.problem() {
             return Answer { status: 409, result: format!("The lamp stays dark: {problem}"), build: None };
         }
@@ -149,6 +168,18 @@ impl Daemon {
         self.replies.insert(self.last_reply, request);
         self.last_reply
     }
+}
+
+/// Pull requests have one shape in deliveries and in lists, and the webhook room knows it.
+fn understand(what: &LookUp, raw: Raw) -> Result<Found, PostOutcome> {
+    let (pages, repository) = match (raw, what) {
+        (Raw::Found(found), _) => return Ok(found),
+        (Raw::Pulls(pages), LookUp::Pulls { repository }) => (pages, repository),
+        (Raw::Pulls(_), _) => return Ok(Found::Same),
+    };
+    let lists = pages.iter().map(|page| webhook::list(repository, page)).collect::<Result<Vec<_>, _>>();
+    let unreadable = |refusal: webhook::Refusal| PostOutcome::Unreachable { error: refusal.message, wait: None };
+    lists.map(|lists| Found::Pulls(lists.concat())).map_err(unreadable)
 }
 
 /// Whether the builder holds the build no longer.

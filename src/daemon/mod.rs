@@ -18,11 +18,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use crate::builder::Order;
 use crate::config::Config;
+use crate::github::Call;
 use crate::http::gate::Gate;
 use crate::http::message::Request;
 use crate::lights::Lights;
 use crate::logic::build::BuildId;
-use crate::logic::event::{Decision, Effect, Event, Now, Post, ReplyId};
+use crate::logic::event::{Decision, Effect, Event, Now, ReplyId};
 use crate::logic::panel::Panel;
 use crate::logic::state::State;
 use crate::store::Store;
@@ -56,7 +57,7 @@ pub struct Daemon {
     runs: HashMap<BuildId, Run>,
     last_run: u64,
     orders: Sender<Order>,
-    posts: Sender<Post>,
+    calls: Sender<Call>,
     hooks: inbox::SharedSecret,
     gate: Gate,
     notify: notify::Notify,

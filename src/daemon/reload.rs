@@ -57,9 +57,9 @@ impl Daemon {
     /// New builders and a new github thread with what is new; the old ones finish what they have in hand and
     /// end, since nobody can send to them any more.
     fn renew_threads(&mut self, new: &Config) -> anyhow::Result<()> {
-        let (orders, posts, mut threads) = start::workers_of(new, &self.outbox)?;
+        let (orders, calls, mut threads) = start::workers_of(new, &self.outbox)?;
         self.orders = orders;
-        self.posts = posts;
+        self.calls = calls;
         self.threads.append(&mut threads);
         Ok(())
     }

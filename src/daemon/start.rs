@@ -21,10 +21,10 @@ use super::{Addresses, Daemon, notify};
 use crate::builder::{self, BuilderConfig, Order};
 use crate::config::Config;
 use crate::dashboard::{self, DashboardConfig};
-use crate::github::{self, Client, GithubConfig};
+use crate::github::{self, Call, Client, GithubConfig};
 use crate::http::gate::{Gate, GateConfig, Limits, WebhookRules};
 use crate::lights::{LampShow, Lights};
-use crate::logic::event::{Now, Post};
+use crate::logic::event::Now;
 use crate::logic::panel::Panel;
 use crate::logic::state::State;
 use crate::store::Store;
@@ -72,7 +72,7 @@ impl Daemon {
             private_socket: config.state_dir.join("http.sock"),
             limits: Limits::default(),
         })?;
-        let (orders, posts, mut threads) = workers_of(&config, &outbox)?;
+        let (orders, calls, mut threads) = workers_of(&config, &outbox)?;
         let hooks = Arc::new(RwLock::new(config.webhook.secret.clone()));
         let (pages, requests) = unbounded();
         let mut receptionist =
@@ -102,7 +102,7 @@ impl Daemon {
             runs: Default::default(),
             last_run: 0,
             orders,
-            posts,
+            calls,
             hooks,
             gate,
             notify: notify::Notify::of_process(),
@@ -135,10 +135,10 @@ impl Daemon {
         self.gate.close();
         self.runs.clear();
         self.replies.clear();
-        let Daemon { orders, posts, threads, mut lights, gate, .. } = self;
+        let Daemon { orders, calls, threads, mut lights, gate, .. } = self;
         // Its end is the end of the thread `hooks`, and that of the dashboard's.
         drop(gate);
-        drop((orders, posts));
+        drop((orders, calls));
         let deadline = Instant::now() + JOIN_MAX;
         for thread in threads {
             while !thread.is_finished() && Instant::now() < deadline {
@@ -179,18 +179,18 @@ pub fn rules(config: &Config) -> WebhookRules {
     WebhookRules { path: config.webhook.path.clone(), body_bytes_max }
 }
 
-type Workers = (Sender<Order>, Sender<Post>, Vec<JoinHandle<()>>);
+type Workers = (Sender<Order>, Sender<Call>, Vec<JoinHandle<()>>);
 
 /// The threads that work outside: builders and github.
 pub fn workers_of(config: &Config, outbox: &Sender<Inbox>) -> Result<Workers> {
     let token = config.github.token.as_ref().map(|token| token.expose().to_owned());
     let client = Client::new(&GithubConfig { api_url: config.github.api_url.clone(), token: token.clone() })?;
-    let (posts, to_post) = unbounded();
-    let told = outbox.clone();
+    let (calls, to_call) = unbounded();
+    let (to_main, hook_path) = (outbox.clone(), config.webhook.path.clone());
     let mut threads = vec![spawn("github", move || {
-        github::run(client, to_post, |post, outcome| {
+        github::run(client, to_call, &hook_path, |heard| {
             // Refused only while we end; told twice is told the same.
-            let _ = told.send(Inbox::Posted(post, outcome));
+            let _ = to_main.send(Inbox::Heard(heard));
         });
     })?];
     let (orders, to_build) = unbounded();
@@ -208,7 +208,7 @@ pub fn workers_of(config: &Config, outbox: &Sender<Inbox>) -> Result<Workers> {
         let to_build = to_build.clone();
         threads.push(spawn("builder", move || builder::run(settings, slot, to_build))?);
     }
-    Ok((orders, posts, threads))
+    Ok((orders, calls, threads))
 }
 
 fn dashboard_config(config: &Config) -> DashboardConfig {

@@ -1,10 +1,11 @@
 //! Telling GitHub: the body of the thread `github`, one call at a time.
 //!
 //! [`client`] carries a request there and back, [`statuses`] knows what a commit status is and what each answer
-//! means. Nothing is paced or retried here: `logic::outbox` decides that.
+//! means, [`lookups`] asks when catching up, [`doctor`] for `pilotlight check`. Nothing is paced or retried here: `logic::outbox` decides that.
 
 mod client;
 mod doctor;
+mod lookups;
 mod statuses;
 
 #[cfg(test)]
@@ -15,7 +16,9 @@ use std::fmt;
 use crossbeam_channel::Receiver;
 
 pub use self::client::Client;
-use crate::logic::event::{Post, PostOutcome};
+pub use self::lookups::Raw;
+use self::lookups::Etags;
+use crate::logic::event::{LookUp, Post, PostOutcome};
 
 /// Where GitHub's API is and who we are there.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,10 +36,32 @@ impl fmt::Debug for GithubConfig {
     }
 }
 
-/// Posts what comes in, in order, and tells how each went. Returns when `posts` is disconnected and empty.
-pub fn run(client: Client, posts: Receiver<Post>, told: impl Fn(Post, PostOutcome) + Send) {
-    for post in posts {
-        let outcome = client.post_status(&post);
-        told(post, outcome);
+/// A call to be made.
+pub enum Call {
+    Post(Post),
+    LookUp(LookUp),
+}
+
+/// How a call went.
+pub enum Heard {
+    Posted(Post, PostOutcome),
+    LookedUp(LookUp, Result<Raw, PostOutcome>),
+}
+
+/// Makes the calls that come in, in order, and tells how each went. `hook_path` is the end of our hook's address.
+/// Returns when `calls` is disconnected and empty.
+pub fn run(client: Client, calls: Receiver<Call>, hook_path: &str, tell: impl Fn(Heard) + Send) {
+    let mut etags = Etags::default();
+    for call in calls {
+        tell(match call {
+            Call::Post(post) => {
+                let outcome = client.post_status(&post);
+                Heard::Posted(post, outcome)
+            }
+            Call::LookUp(what) => {
+                let found = client.look_up(&what, hook_path, &mut etags);
+                Heard::LookedUp(what, found)
+            }
+        });
     }
 }

@@ -18,12 +18,9 @@ const PERMISSION: &str = "the permission \"Commit statuses: write\"";
 impl Client {
     /// Posts one commit status and waits for the answer, at most 20 s. Never retries.
     pub fn post_status(&self, post: &Post) -> PostOutcome {
-        let Some(token) = &self.token else {
-            let error = format!(
-                "There is no GitHub token. Make one with {PERMISSION} and name its file in github.token_file, \
-                 or provide it as the credential github-token or in GITHUB_TOKEN"
-            );
-            return PostOutcome::TokenRefused { error };
+        let token = match self.token_or_refusal() {
+            Ok(token) => token,
+            Err(refusal) => return refusal,
         };
         let path = format!("/repos/{}/statuses/{}", path_safe(&post.repository), path_safe(&post.sha));
         let body = json!({
@@ -36,6 +33,16 @@ impl Client {
             Ok(answer) => self.judge(&answer, &post.repository, unix_now()),
             Err(error) => PostOutcome::Unreachable { error: self.clean(&error), wait: None },
         }
+    }
+
+    /// The token, or the outcome of a call that can't be made without one.
+    pub(super) fn token_or_refusal(&self) -> Result<&str, PostOutcome> {
+        self.token.as_deref().ok_or_else(|| PostOutcome::TokenRefused {
+            error: format!(
+                "There is no GitHub token. Make one with {PERMISSION} and name its file in github.token_file, \
+                 or provide it as the credential github-token or in GITHUB_TOKEN"
+            ),
+        })
     }
 
     /// `box_time`: UTC seconds since 1970, for answers without a `Date`.
@@ -147,7 +154,7 @@ pub(super) fn http_date(text: &str) -> Option<i64> {
     seconds_since_1970(when)
 }
 
-fn unix_now() -> i64 {
+pub(super) fn unix_now() -> i64 {
     seconds_since_1970(SystemTime::now()).unwrap_or(0)
 }
 

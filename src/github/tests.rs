@@ -8,7 +8,7 @@ use crossbeam_channel::unbounded;
 
 use self::standin::StandIn;
 use super::client::{Limits, SAID_CHARS_MAX, clock_cure};
-use super::{Client, GithubConfig, run};
+use super::{Call, Client, GithubConfig, Heard, run};
 use crate::logic::event::{Post, PostOutcome, StatusState};
 
 const TOKEN: &str = "github_pat_secret";
@@ -306,10 +306,13 @@ fn the_thread_posts_in_order_and_ends_with_its_sender() {
     let (posts, inbox) = unbounded();
     let (told, outcomes) = unbounded();
     let thread = thread::spawn(move || {
-        run(client, inbox, move |post, outcome| told.send((post.build, outcome)).expect("the test listens"))
+        run(client, inbox, "/event_handler", move |heard| {
+            let Heard::Posted(post, outcome) = heard else { panic!("nothing was asked") };
+            told.send((post.build, outcome)).expect("the test listens");
+        })
     });
     for build in 1..=3 {
-        posts.send(Post { build, ..post() }).unwrap();
+        posts.send(Call::Post(Post { build, ..post() })).unwrap();
     }
     drop(posts);
     thread.join().unwrap();

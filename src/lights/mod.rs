@@ -28,6 +28,9 @@ pub struct LightsConfig {
     pub active_low: bool,
 }
 
+/// What there is when somebody wants to move the lamp of the driver `none`.
+pub const NO_LAMP: &str = "no lamp to move: lights.driver is \"none\"";
+
 /// `driver` of `[lights]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

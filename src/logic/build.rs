@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::StatusState;
+use super::policy::RepositoryPolicy;
 use super::wording;
 
 /// Integers that grow; the order of builds is the order of their ids.
@@ -141,6 +142,12 @@ impl Check {
         }
     }
 
+    /// It waits (again), described as `description`.
+    pub fn reset(&mut self, description: &str) {
+        let fresh = Check::waiting(&self.context, description.to_owned());
+        *self = Check { owns_status: self.owns_status, told: self.told.take(), ..fresh };
+    }
+
     /// What GitHub should show for it.
     pub fn outward(&self) -> (StatusState, &str) {
         let state = match self.state {
@@ -184,12 +191,14 @@ impl Build {
         (BuildState::Success, None)
     }
 
-    /// Every check waits (again), described as `description`.
+    /// Whether another build of its sha may speak in its place.
+    pub fn has_nothing_to_say(&self) -> bool {
+        matches!(self.state, BuildState::WaitingForApproval | BuildState::Cancelled)
+    }
+
+    /// Every check that is still wanted waits (again), described as `description`.
     pub fn reset_checks(&mut self, description: &str) {
-        for check in &mut self.checks {
-            let fresh = Check::waiting(&check.context, description.to_owned());
-            *check = Check { owns_status: check.owns_status, told: check.told.take(), ..fresh };
-        }
+        self.checks.iter_mut().filter(|c| c.state != CheckState::Skipped).for_each(|c| c.reset(description));
         self.started_at = None;
     }
 
@@ -217,5 +226,27 @@ impl Build {
         self.state = BuildState::WaitingForApproval;
         self.reset_checks(&words);
         self.reason = Some(words);
+    }
+
+    /// Its waiting checks become those that `repository` asks for now.
+    pub fn fit_checks(&mut self, wall: i64, repository: &RepositoryPolicy) {
+        let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+        let words = self.reason.clone().filter(|_| self.state == BuildState::WaitingForApproval);
+        let words = words.unwrap_or_else(|| wording::QUEUED.to_owned());
+        for check in &mut self.checks {
+            let wanted = repository.checks.iter().any(|p| same(&p.context, &check.context));
+            if wanted && check.state == CheckState::Skipped {
+                check.reset(&words);
+            } else if !wanted && !check.is_end() {
+                check.state = CheckState::Skipped;
+                check.description = wording::CHECK_NOT_CONFIGURED.to_owned();
+                check.finished_at = Some(wall);
+            }
+        }
+        for wanted in &repository.checks {
+            if !self.checks.iter().any(|c| same(&c.context, &wanted.context)) {
+                self.checks.push(Check::waiting(&wanted.context, words.clone()));
+            }
+        }
     }
 }

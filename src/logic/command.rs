@@ -58,7 +58,7 @@ impl State {
             build.queue();
         }
         self.change(Row::Pull(key));
-        self.own_statuses(id, true);
+        self.own_statuses(id, 0, BuildId::MAX);
         Answer {
             build: Some(id),
             ..Answer::ok(format!("Approved {} of {name}: build {id} is queued", wording::short(&head)))
@@ -69,8 +69,8 @@ impl State {
         match self.rows.builds.get(&id).map(|b| b.state) {
             None => Answer::new(404, format!("No build {id} waits or runs")),
             Some(state) if state.is_end() => Answer::new(409, format!("Build {id} has ended: {}", state.name())),
-            Some(_) => {
-                self.cancel(now, id, &wording::cancelled_by(by), true);
+            Some(state) => {
+                self.cancel(now, id, &wording::cancelled_by(by), state != BuildState::WaitingForApproval);
                 Answer { build: Some(id), ..Answer::ok(format!("Cancelled build {id}")) }
             }
         }
@@ -81,7 +81,7 @@ impl State {
         let Some(configured) = self.policy.repository(repository) else {
             return Err(Answer::new(404, format!("{repository} is not configured here")));
         };
-        let key = (configured.name.clone(), number);
+        let key = self.pull_key(&configured.name, number);
         match self.rows.pulls.get(&key) {
             None => Err(Answer::new(404, format!("No pull request {}#{number} is known", key.0))),
             Some(pull) if !pull.open => Err(Answer::new(409, format!("{}#{number} is closed", key.0))),

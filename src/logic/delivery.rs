@@ -21,12 +21,11 @@ impl State {
         if !payload.action.builds() && payload.action != PullAction::Closed {
             return Answer::ok(format!("Understood pull_request {}: nothing to build", payload.action.name()));
         }
-        if let Some(hook) = self.known_from_another_hook(&delivery.key) {
-            return Answer::ok(format!("Already known from hook {hook}"));
-        }
-        let key = (repository, payload.number);
         let again = self.rows.deliveries.contains_key(&delivery.key);
-        let answer = self.pull_payload(now, &key, payload, again);
+        let answer = match self.known_from_another_hook(&delivery.key) {
+            Some(hook) if !again => Answer::ok(format!("Already known from hook {hook}")),
+            _ => self.pull_payload(now, &self.pull_key(&repository, payload.number), payload, again),
+        };
         if answer.status < 500 {
             let known = KnownDelivery { at: now.wall, build: answer.build };
             self.rows.deliveries.insert(delivery.key.clone(), known);
@@ -63,6 +62,12 @@ impl State {
         }
     }
 
+    /// The key under which a pull request is known: its repository may have been spelled in other case then.
+    pub(super) fn pull_key(&self, repository: &str, number: u64) -> PullKey {
+        let same = |key: &&PullKey| key.1 == number && key.0.eq_ignore_ascii_case(repository);
+        self.rows.pulls.keys().find(same).cloned().unwrap_or_else(|| (repository.to_owned(), number))
+    }
+
     fn known_from_another_hook(&self, key: &DeliveryKey) -> Option<u64> {
         let first = DeliveryKey { guid: key.guid.clone(), hook_id: 0 };
         let same_event = self.rows.deliveries.range(first..).map(|(k, _)| k).take_while(|k| k.guid == key.guid);
@@ -75,7 +80,7 @@ impl State {
         {
             return self.build_head(now, key);
         }
-        if known.is_some_and(|pull| payload.is_older_than(pull)) {
+        if known.is_some_and(|pull| again || payload.is_older_than(pull)) {
             return Answer::ok("Older than what is known of this pull request: nothing changed");
         }
         if payload.action == PullAction::Closed {
@@ -156,7 +161,7 @@ impl State {
         self.rows.last_build_id = id;
         self.rows.builds.insert(id, build);
         self.change(Row::Build(id));
-        self.own_statuses(id, may_build);
+        self.own_statuses(id, 0, if may_build { BuildId::MAX } else { 0 });
         pull.last_build = Some(id);
         self.change(Row::Pull(pull.key()));
         self.rows.pulls.insert(pull.key(), pull);
@@ -166,24 +171,38 @@ impl State {
         }
     }
 
-    /// Of two builds of one sha the newest accepted one speaks; one that waits for approval speaks only where
-    /// nobody else does, so that a stranger can't take a status away by opening a pull request.
-    pub(super) fn own_statuses(&mut self, id: BuildId, accepted: bool) {
+    /// Of two builds of one sha the newest accepted one speaks, about its checks from `first` on: it takes the
+    /// word from builds with an id below `before`. One that waits for approval takes it only where nobody has a
+    /// result to lose, so that a stranger can't take a status away by opening a pull request.
+    pub(super) fn own_statuses(&mut self, id: BuildId, first: usize, before: BuildId) {
         let Some(mut build) = self.rows.builds.remove(&id) else { return };
         let mut disowned = Vec::new();
-        for other in self.rows.builds.values_mut().filter(|b| b.sha == build.sha && b.repository == build.repository) {
-            let yields = accepted || other.state == BuildState::WaitingForApproval || other.pull == build.pull;
-            for mine in &mut build.checks {
+        let same_sha = |b: &&mut Build| b.sha == build.sha && b.repository.eq_ignore_ascii_case(&build.repository);
+        for other in self.rows.builds.values_mut().filter(same_sha) {
+            let yields = other.id < before || other.has_nothing_to_say() || other.pull == build.pull;
+            for mine in &mut build.checks[first..] {
                 let same = |c: &&mut Check| c.owns_status && c.context.eq_ignore_ascii_case(&mine.context);
                 let Some(theirs) = other.checks.iter_mut().find(same) else { continue };
                 mine.owns_status = yields;
                 theirs.owns_status = !yields;
+                // They have spoken since: what was told before says nothing about what GitHub shows now.
+                mine.told = mine.told.take().filter(|_| !yields);
                 disowned.extend(yields.then_some(other.id));
             }
         }
         self.rows.builds.insert(id, build);
         disowned.into_iter().for_each(|other| self.change(Row::Build(other)));
         self.change(Row::Build(id));
+    }
+
+    /// A build that waits again gives the word to the newest one of its sha that has something to say.
+    pub(super) fn cede_statuses(&mut self, id: BuildId) {
+        let Some(build) = self.rows.builds.get(&id) else { return };
+        let same_sha = |b: &Build| b.sha == build.sha && b.repository.eq_ignore_ascii_case(&build.repository);
+        let speaks = |b: &&Build| b.id != id && same_sha(b) && !b.has_nothing_to_say();
+        if let Some(heir) = self.rows.builds.values().rev().find(speaks).map(|b| b.id) {
+            self.own_statuses(heir, 0, BuildId::MAX);
+        }
     }
 }
 
@@ -219,7 +238,8 @@ impl PullPayload {
         }
         let another_head = self.head_sha != known.head_sha;
         let opened_late = self.action == PullAction::Opened && (another_head || !known.open);
-        opened_late || (another_head && known.previous_head.as_ref() == Some(&self.head_sha))
+        let pushed_back = self.before.as_ref() == Some(&known.head_sha);
+        opened_late || (another_head && !pushed_back && known.previous_head.as_ref() == Some(&self.head_sha))
     }
 
     fn into_pull(self, key: &PullKey, known: Option<&Pull>) -> Pull {

@@ -33,6 +33,8 @@ pub enum Event {
     Build(BuildEvent),
     /// How the call for a status went.
     Posted { post: Post, outcome: PostOutcome },
+    /// What came of a question to GitHub.
+    LookedUp { what: LookUp, found: Result<Found, PostOutcome> },
     /// A deadline named by `State::wake_at` has passed.
     Tick,
     /// A new configuration was read and found good.
@@ -172,6 +174,7 @@ pub enum Effect {
     StartBuild(Box<Job>),
     CancelBuild(BuildId),
     Post(Post),
+    LookUp(LookUp),
     /// The lamp's truth has changed.
     Show(Panel),
     /// All has ended in order: the process may exit.
@@ -254,4 +257,34 @@ pub enum PostOutcome {
     Refused {
         error: String,
     },
+}
+
+/// A question to GitHub, asked when catching up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LookUp {
+    /// The open pull requests of a repository.
+    Pulls { repository: String },
+    /// What GitHub shows for a head.
+    Statuses { repository: String, sha: String },
+    /// The deliveries of our hook that failed.
+    Deliveries { repository: String },
+}
+
+/// GitHub's answer to a [`LookUp`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The same as last time.
+    Same,
+    /// All open pull requests, the last touched first; each `action` is `Other`.
+    Pulls(Vec<PullPayload>),
+    Statuses(Vec<Shown>),
+    Deliveries(Vec<DeliveryKey>),
+}
+
+/// The newest status of one context, as GitHub shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    pub context: String,
+    pub state: StatusState,
+    pub description: String,
 }

@@ -18,4 +18,4 @@ pub mod trust;
 pub mod wording;
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::build::{Build, BuildId, CheckState};
-use super::event::{Post, PostOutcome};
+use super::event::{Post, PostOutcome, StatusState};
 use super::rows::Rows;
 
 /// Between tries while GitHub can't be reached, if it names no time itself: doubled each time from the
@@ -79,7 +79,7 @@ impl Outbox {
         })
     }
 
-    /// Takes in how a post went. True when this status is given up: GitHub will never take it.
+    /// Takes in how a post went. True when this end is given up: GitHub will never take it.
     pub fn posted(&mut self, post: &Post, outcome: &PostOutcome, now: Duration) -> bool {
         self.in_flight = None;
         let key = (post.build, post.check);
@@ -95,11 +95,11 @@ impl Outbox {
             PostOutcome::Refused { .. } => {
                 self.token.remove(&post.repository);
                 let tries = self.refused.get(&key).map_or(0, |(_, tries)| *tries) + 1;
-                self.refused.insert(key, (now + REFUSED_RETRY * tries, tries));
-                if tries >= REFUSED_TRIES_MAX {
+                if tries >= REFUSED_TRIES_MAX && post.state != StatusState::Pending {
                     self.refused.remove(&key);
                     return true;
                 }
+                self.refused.insert(key, (now + REFUSED_RETRY * tries.min(REFUSED_TRIES_MAX), tries));
             }
             PostOutcome::Accepted | PostOutcome::Unreachable { .. } => {
                 self.token.remove(&post.repository);

@@ -60,11 +60,17 @@ fn trouble(state: &State, now: Now) -> Option<String> {
     disk.or_else(worker).or_else(|| state.outbox.trouble(now.mono))
 }
 
-/// The newest build of each open pull request that does not wait for approval.
+/// The newest build of each open pull request that does not wait for approval, and was not cancelled while it
+/// did.
 fn open_builds(state: &State) -> impl Iterator<Item = &Build> {
     let open = state.rows.pulls.values().filter(|p| p.open && state.policy.repository(&p.repository).is_some());
-    let last = open.filter_map(|p| p.last_build).filter_map(|id| state.rows.builds.get(&id));
-    last.filter(|b| b.state != BuildState::WaitingForApproval)
+    let last = open.filter_map(|p| Some((p, state.rows.builds.get(&p.last_build?)?)));
+    let counts = |(pull, build): &(&Pull, &Build)| match build.state {
+        BuildState::WaitingForApproval => false,
+        BuildState::Cancelled => pull.last_result == Some(BuildState::Cancelled),
+        _ => true,
+    };
+    last.filter(counts).map(|(_, build)| build)
 }
 
 fn severity(state: BuildState) -> u8 {

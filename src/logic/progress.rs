@@ -44,15 +44,22 @@ impl State {
         if gives_back(&event.news) {
             self.queue.active.remove(&id);
         }
-        if self.rows.builds.get(&id).is_none_or(|b| b.state.is_end()) {
+        let Some(state) = self.rows.builds.get(&id).map(|b| b.state).filter(|s| !s.is_end()) else {
             return;
-        }
+        };
         match event.news {
             BuildNews::Started => self.started(now, id),
-            BuildNews::NotFetched { error } => self.not_fetched(now, id, &error),
+            BuildNews::NotFetched { error } | BuildNews::NoWorker { error } if state == BuildState::Running => {
+                self.finished(now, id, Some(&wording::not_run(&error)));
+            }
+            BuildNews::NotFetched { error } => {
+                self.not_fetched(now, id, &error);
+                self.fit_build(now, id);
+            }
             BuildNews::NoWorker { error } => {
                 self.no_worker = Some(error);
                 self.retry_after(id, now.mono + WORKER_RETRY);
+                self.fit_build(now, id);
             }
             BuildNews::CheckStarted { check, log_start } => self.check_started(now, id, check, log_start),
             BuildNews::CheckFinished { check, end, took, log_end } => {
@@ -69,13 +76,21 @@ impl State {
         let Some(check) = check else { return };
         if *outcome == PostOutcome::Accepted {
             check.told = Some((post.state, post.description.clone()));
-        } else if given_up && check.is_end() {
+        } else if given_up {
             // GitHub will never show it: there is nothing left to say about this sha and context.
             check.owns_status = false;
         } else {
             return;
         }
         self.change(Row::Build(post.build));
+    }
+
+    /// Until the answer is here nobody knows what GitHub shows, not even after a power cut.
+    pub(super) fn untell(&mut self, post: &Post) {
+        let check = self.rows.builds.get_mut(&post.build).and_then(|b| b.checks.get_mut(post.check));
+        if check.and_then(|c| c.told.take()).is_some() {
+            self.change(Row::Build(post.build));
+        }
     }
 
     fn started(&mut self, now: Now, id: BuildId) {
@@ -141,6 +156,6 @@ impl State {
     }
 
     fn check(&mut self, id: BuildId, index: usize) -> Option<&mut Check> {
-        self.rows.builds.get_mut(&id)?.checks.get_mut(index)
+        self.rows.builds.get_mut(&id).filter(|b| b.state == BuildState::Running)?.checks.get_mut(index)
     }
 }

@@ -62,7 +62,7 @@ impl Queue {
         rows.builds.values().filter(move |b| {
             b.state == BuildState::Queued
                 && !self.active.contains_key(&b.id)
-                && !(one_each && self.active.values().any(|busy| *busy == b.repository))
+                && !(one_each && self.active.values().any(|busy| busy.eq_ignore_ascii_case(&b.repository)))
         })
     }
 }

@@ -100,6 +100,7 @@ impl State {
             }
             Event::Build(event) => self.progress(now, event),
             Event::Posted { post, outcome } => self.posted(now, &post, &outcome),
+            Event::LookedUp { .. } => {}
             Event::Tick => {
                 if self.stopping.is_some_and(|s| s.interrupt_at <= now.mono) {
                     self.interrupt();
@@ -108,6 +109,7 @@ impl State {
             Event::Reload(policy) => {
                 self.policy = *policy;
                 self.outbox.forget_troubles();
+                self.no_worker = None;
                 self.fit_to_policy(now);
             }
             Event::Stop { at_once } => {
@@ -158,7 +160,8 @@ impl State {
     pub(super) fn cancel(&mut self, now: Now, id: BuildId, why: &str, is_result: bool) {
         let Some(build) = self.rows.builds.get_mut(&id).filter(|b| !b.state.is_end()) else { return };
         build.end_checks(now.wall, CheckState::Cancelled, why);
-        self.end(now, id, BuildState::Cancelled, Some(why.to_owned()), is_result);
+        let (state, _) = build.verdict();
+        self.end(now, id, state, Some(why.to_owned()), is_result);
         if self.queue.active.contains_key(&id) {
             self.effects.push(Effect::CancelBuild(id));
         }
@@ -200,6 +203,7 @@ impl State {
             self.effects.push(Effect::Show(panel));
         }
         if let Some(post) = self.outbox.next(&self.rows, &self.policy.dashboard_url, now.mono) {
+            self.untell(&post);
             self.effects.push(Effect::Post(post));
         }
         self.exit_when_done(now);
@@ -277,38 +281,35 @@ impl State {
         }
     }
 
-    fn fit_build(&mut self, now: Now, id: BuildId) {
-        let Some(build) = self.rows.builds.get_mut(&id) else { return };
+    /// The same for one build that no builder holds.
+    pub(super) fn fit_build(&mut self, now: Now, id: BuildId) {
+        let Some(build) = self.rows.builds.get_mut(&id).filter(|b| !b.state.is_end()) else {
+            return;
+        };
         let key = (build.repository.clone(), build.pull);
         let Some(repository) = self.policy.repository(&build.repository) else {
             return self.cancel(now, id, wording::NOT_CONFIGURED, false);
         };
         let before = build.clone();
-        for check in build.checks.iter_mut().filter(|c| !c.is_end()) {
-            if !repository.checks.iter().any(|c| c.context.eq_ignore_ascii_case(&check.context)) {
-                check.state = CheckState::Skipped;
-                check.description = wording::CHECK_NOT_CONFIGURED.to_owned();
-                check.finished_at = Some(now.wall);
-            }
-        }
-        for wanted in &repository.checks {
-            if !build.checks.iter().any(|c| c.context.eq_ignore_ascii_case(&wanted.context)) {
-                build.checks.push(super::build::Check::waiting(&wanted.context, wording::QUEUED.to_owned()));
-            }
-        }
+        build.fit_checks(now.wall, repository);
         if let Some(pull) = self.rows.pulls.get(&key) {
             match (build.state, trust::may_build(&self.policy, pull)) {
-                (BuildState::Queued, false) => build.wait_for_approval(trust::can_build(&self.policy, pull)),
                 (BuildState::WaitingForApproval, true) => build.queue(),
+                (_, false) => build.wait_for_approval(trust::can_build(&self.policy, pull)),
                 _ => {}
             }
         }
-        if *build != before {
-            let accepted = before.state == BuildState::WaitingForApproval && build.state == BuildState::Queued;
-            self.change(Row::Build(id));
-            if accepted {
-                self.own_statuses(id, true);
-            }
+        if *build == before {
+            return;
+        }
+        let build_waits_again = (before.state, build.state) == (BuildState::Queued, BuildState::WaitingForApproval);
+        match (before.state, build.state) {
+            (BuildState::WaitingForApproval, BuildState::Queued) => self.own_statuses(id, 0, BuildId::MAX),
+            (_, BuildState::Queued) => self.own_statuses(id, before.checks.len(), id),
+            _ => self.own_statuses(id, before.checks.len(), 0),
+        }
+        if build_waits_again {
+            self.cede_statuses(id);
         }
     }
 }

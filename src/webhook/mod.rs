@@ -9,7 +9,7 @@ mod signature;
 mod tests;
 
 use crate::http::message::Request;
-use crate::logic::event::{Delivery, DeliveryKey};
+use crate::logic::event::{Delivery, DeliveryKey, PullPayload};
 
 /// The longest `X-GitHub-Delivery`, in bytes; GitHub's are 36.
 const GUID_BYTES_MAX: usize = 128;
@@ -58,6 +58,14 @@ pub fn read(secret: &[u8], parts: &Parts) -> Result<Delivery, Refusal> {
     let hook_id = hook_id(parts.hook_id)?;
     let hook = payload::read(event, parts.content_type.unwrap_or_default(), parts.body)?;
     Ok(Delivery { key: DeliveryKey { guid: guid.to_owned(), hook_id }, hook })
+}
+
+/// Reads one page of GitHub's list of the pull requests of `repository`, for catching up.
+///
+/// # Errors
+/// It is no list.
+pub fn list(repository: &str, json: &str) -> Result<Vec<PullPayload>, Refusal> {
+    payload::list(repository, json)
 }
 
 impl<'a> From<&'a Request> for Parts<'a> {

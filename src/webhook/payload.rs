@@ -25,6 +25,26 @@ const NAME_BYTES_MAX: usize = 100;
 /// What is told of an error in the JSON, in characters: the sender's own text may be in it.
 const ERROR_CHARS_MAX: usize = 200;
 
+/// Reads one page of `GET /repos/{owner}/{repo}/pulls`. An entry that can't be understood is left out: the others are
+/// not to suffer for it.
+pub(super) fn list(repository: &str, json: &str) -> Result<Vec<PullPayload>, Refusal> {
+    let entries: Vec<serde_json::Value> = serde_json::from_str(json)
+        .map_err(|error| malformed(format!("the list can't be understood: {}", plain(&error.to_string(), ERROR_CHARS_MAX))))?;
+    let payload = |entry| {
+        let entry: Listed = serde_json::from_value(entry).ok()?;
+        pull(PullEvent {
+            action: "listed".to_owned(),
+            number: entry.number,
+            pull_request: entry.pull_request,
+            repository: Repository { full_name: repository.to_owned() },
+            before: None,
+            changes: None,
+        })
+        .ok()
+    };
+    Ok(entries.into_iter().filter_map(payload).collect())
+}
+
 /// Reads the payload of `event`.
 pub(super) fn read(event: &str, content_type: &str, body: &[u8]) -> Result<Hook, Refusal> {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
@@ -67,6 +87,13 @@ struct PullEvent {
     repository: Repository,
     before: Option<String>,
     changes: Option<Changes>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    number: u64,
+    #[serde(flatten)]
+    pull_request: PullRequest,
 }
 
 #[derive(Deserialize)]

@@ -49,10 +49,10 @@ impl Room {
         let _lock = lock(&path.join("lock"), processes)?;
         let below = |name| path.join(name);
         let (tree, home, cache, tmp) = (below("tree"), below("home"), below("cache"), below("tmp"));
-        remove(&tmp, processes)?;
-        for directory in [&tree, &home, &cache, &tmp] {
+        for directory in [&tree, &home, &cache] {
             make_directory(directory, processes)?;
         }
+        empty_directory(&tmp, &[], processes)?;
         Ok(Room { tree, home, cache, tmp, index: below("index"), _lock })
     }
 }
@@ -70,6 +70,22 @@ pub fn make_directory(path: &Path, processes: &mut Processes) -> Result<()> {
         Err(error) => return Err(error).with_context(what),
     }
     DirBuilder::new().mode(0o700).create(path).with_context(what)
+}
+
+/// Makes sure that `path` is a directory with nothing in it but what is called as one of `kept` and is a
+/// directory or a file that has no other name.
+pub fn empty_directory(path: &Path, kept: &[&str], processes: &mut Processes) -> Result<()> {
+    make_directory(path, processes)?;
+    let what = || format!("the directory {} can't be emptied", path.display());
+    for entry in fs::read_dir(path).with_context(what)? {
+        let entry = entry.with_context(what)?;
+        let found = entry.metadata().with_context(what)?;
+        let plain = found.is_dir() || found.is_file() && found.nlink() == 1;
+        if !(plain && kept.iter().any(|name| entry.file_name() == *name)) {
+            remove(&entry.path(), processes)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes whatever is at `path`, never following a symlink. A tree that resists (no permissions, deeper

@@ -1,9 +1,9 @@
 //! The checkout: exactly the sha, in a tree that is used again and that strangers had their hands in.
 //!
 //! What makes it exact:
-//! - `.git` is made anew before every checkout, so no config, hook, attribute, exclude, sparse setting, ref,
-//!   replacement, graft, lock, rebase, worktree, module or forged object of an earlier build is left. All
-//!   objects come from the daemon's mirror.
+//! - `.git` is brought back to what `git init` makes before every checkout. So no config, hook, attribute,
+//!   exclude, sparse setting, ref, replacement, graft, lock, rebase, worktree, module or forged object of an
+//!   earlier build is left; all objects come from the daemon's mirror.
 //! - The index is kept beside the tree and is written by our own git alone; a build gets a copy. So flags that
 //!   a build sets (assume-unchanged, skip-worktree, fsmonitor, a split or sparse index) are never read again,
 //!   and a file whose times or size differ from our last checkout is written again.
@@ -26,7 +26,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::processes::{Processes, Sink, Stopped};
-use super::room::{Room, make_directory, remove};
+use super::room::{Room, empty_directory, make_directory, remove};
 use crate::logic::build::CheckEnd;
 
 /// How long one call of git may take: a first checkout of gigabytes onto an old card.
@@ -67,8 +67,9 @@ struct Tree<'a, 'b> {
 impl Tree<'_, '_> {
     fn make(&mut self) -> Result<()> {
         make_directory(&self.room.tree, self.processes)?;
-        open_up(&self.room.tree)?;
         self.make_git_directory()?;
+        self.clear_index()?;
+        open_up(&self.room.tree)?;
         // Twice as fast as `reset --hard`, which doesn't look at files in parallel.
         self.git(&["checkout", "--quiet", "--force", "--detach", self.sha, "--"])?;
         let said = self.git(&["clean", "-ffdxq"])?;
@@ -84,43 +85,49 @@ impl Tree<'_, '_> {
         self.room.tree.join(".git")
     }
 
-    /// What `git init` makes (gitrepository-layout(5)), without the price of a process and of templates.
+    /// What `git init` makes (gitrepository-layout(5)), without the price of a process and of templates; and
+    /// nothing else. What is right already stays, as removing is what a file system is slowest at.
     fn make_git_directory(&mut self) -> Result<()> {
+        const LAYOUT: [(&str, &[&str]); 6] = [
+            (".git", &["HEAD", "config", "hooks", "index", "info", "objects", "refs"]),
+            (".git/hooks", &[]),
+            (".git/info", &[]),
+            (".git/objects", &["info"]),
+            (".git/objects/info", &["alternates"]),
+            (".git/refs", &[]),
+        ];
+        for (directory, kept) in LAYOUT {
+            empty_directory(&self.room.tree.join(directory), kept, self.processes)?;
+        }
         let git = self.git_directory();
-        let objects = self.mirror.join("objects");
-        ensure!(objects.is_dir(), "the mirror {} is not a git repository", self.mirror.display());
-        let lines = objects.as_os_str().as_bytes();
-        let plain = lines.starts_with(b"/") && !lines.contains(&b'\n');
-        ensure!(plain, "git can't borrow from the path {}", objects.display());
-        remove(&git, self.processes)?;
-        remove(&self.room.index.with_extension("lock"), self.processes)?;
-        if fs::symlink_metadata(&self.room.index).is_ok_and(|found| !found.is_file()) {
-            remove(&self.room.index, self.processes)?;
-        }
-        for directory in
-            ["", "hooks", "info", "objects", "objects/info", "objects/pack", "refs", "refs/heads", "refs/tags"]
-        {
-            fs::create_dir(git.join(directory)).context("the tree's .git can't be made")?;
-        }
         let format = if self.sha.len() == 64 { "1\n[extensions]\n\tobjectFormat = sha256" } else { "0" };
         let config = format!("[core]\n\tbare = false\n\tfilemode = true\n\trepositoryformatversion = {format}\n");
-        let alternates = [lines, b"\n"].concat();
-        for (name, content) in
-            [("config", config.as_bytes()), ("objects/info/alternates", &alternates), ("HEAD", NO_HEAD.as_bytes())]
-        {
-            fs::write(git.join(name), content).context("the tree's .git can't be made")?;
+        put(&git.join("config"), config.as_bytes())?;
+        put(&git.join("objects/info/alternates"), &self.alternates()?)?;
+        put(&git.join("HEAD"), NO_HEAD.as_bytes())
+    }
+
+    fn alternates(&self) -> Result<Vec<u8>> {
+        let objects = self.mirror.join("objects");
+        ensure!(objects.is_dir(), "the mirror {} is not a git repository", self.mirror.display());
+        let line = objects.as_os_str().as_bytes();
+        ensure!(line.starts_with(b"/") && !line.contains(&b'\n'), "git can't borrow from {}", objects.display());
+        Ok([line, b"\n"].concat())
+    }
+
+    /// A lock that a killed git of ours left, or a trap where the kept index should be.
+    fn clear_index(&mut self) -> Result<()> {
+        remove(&self.room.index.with_extension("lock"), self.processes)?;
+        match fs::symlink_metadata(&self.room.index) {
+            Ok(found) if !found.is_file() => remove(&self.room.index, self.processes),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// As git would leave them in a new clone: an earlier build may have filled them.
     fn empty_submodules(&mut self, index: &[u8]) -> Result<()> {
         for path in submodules(index, self.sha.len() / 2).context("the index that git wrote can't be read")? {
-            let path = self.room.tree.join(path);
-            if fs::remove_dir(&path).is_err() {
-                remove(&path, self.processes)?;
-            }
-            fs::create_dir(&path).with_context(|| format!("the directory {} can't be made", path.display()))?;
+            empty_directory(&self.room.tree.join(path), &[], self.processes)?;
         }
         Ok(())
     }
@@ -186,22 +193,30 @@ impl Tree<'_, '_> {
     }
 }
 
+/// Writes the file unless it is so already.
+fn put(path: &Path, content: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|found| found == content) {
+        return Ok(());
+    }
+    fs::write(path, content).with_context(|| format!("{} can't be written", path.display()))
+}
+
 /// Mends what git stumbles over, or overlooks: it neither enters a closed directory nor sees a FIFO or socket.
 fn open_up(tree: &Path) -> Result<()> {
+    let what = "a directory of the tree can't be opened"; // its path may be as long as a build likes
     let mut waiting = vec![tree.to_path_buf()];
     while let Some(directory) = waiting.pop() {
-        let what = || format!("the directory {} can't be opened", directory.display());
-        let mode = fs::symlink_metadata(&directory).with_context(what)?.mode();
+        let mode = fs::symlink_metadata(&directory).context(what)?.mode();
         if mode & 0o700 != 0o700 {
-            fs::set_permissions(&directory, Permissions::from_mode(0o700)).with_context(what)?;
+            fs::set_permissions(&directory, Permissions::from_mode(0o700)).context(what)?;
         }
-        for entry in fs::read_dir(&directory).with_context(what)? {
-            let entry = entry.with_context(what)?;
-            let kind = entry.file_type().with_context(what)?;
+        for entry in fs::read_dir(&directory).context(what)? {
+            let entry = entry.context(what)?;
+            let kind = entry.file_type().context(what)?;
             if kind.is_dir() {
                 waiting.push(entry.path());
             } else if !kind.is_file() && !kind.is_symlink() {
-                fs::remove_file(entry.path()).with_context(what)?;
+                fs::remove_file(entry.path()).context(what)?;
             }
         }
     }

@@ -136,8 +136,19 @@ fn the_token_opens_its_own_host_and_is_written_nowhere() {
     let origin = Origin::new();
     let sha = origin.push(7, "hello");
     let web = Web::serve(&origin, Manner::Closed);
-    let (done, dir) = fetch(&bare(Some(TOKEN), &web.host), &web.url, &sha);
+    // A helper of the machine's own is neither asked nor handed the token to store.
+    let machine = TempDir::new().unwrap();
+    let (config, marker) = (machine.path().join("gitconfig"), machine.path().join("marker"));
+    std::fs::write(
+        &config,
+        format!("[credential]\n\thelper = \"!cat >> {} #\"\n", marker.display()),
+    )
+    .unwrap();
+    let mut git = bare(Some(TOKEN), &web.host);
+    git.inherited.push(("GIT_CONFIG_SYSTEM", config.into()));
+    let (done, dir) = fetch(&git, &web.url, &sha);
     let said = done.unwrap();
+    assert!(!marker.exists());
     assert!(!said.contains(TOKEN), "{said}");
     let words = format!("{TOKEN}|{BASIC}|{}", web.host);
     let found = Command::new("grep")

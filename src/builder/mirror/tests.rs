@@ -3,7 +3,6 @@ use std::os::fd::AsFd;
 use tempfile::TempDir;
 
 use super::*;
-use crate::builder::git::gist;
 use crate::builder::git::tests::{bare, failed, soon};
 use crate::builder::tests::{Origin, git, job};
 
@@ -30,16 +29,19 @@ impl Bench {
     }
 
     fn fetch_from(&self, url: &str, sha: &str) -> Result<(), String> {
-        let (cancel, _keep) = std::io::pipe().unwrap();
-        let job = job(url.to_owned(), sha.to_owned());
-        match self.mirror.fetch(&bare(None, ""), &job, soon(cancel.as_fd(), 60_000)) {
+        match self.try_fetch(url, sha) {
             Ok(_) => {
                 assert_eq!(self.git(&["cat-file", "-t", sha]).as_deref(), Some("commit"));
                 Ok(())
             }
-            Err(Failure::Failed(said)) => Err(gist(&said)),
-            Err(Failure::Cancelled) => panic!("nobody cancelled"),
+            failed_so => Err(gist(&failed(failed_so))),
         }
+    }
+
+    fn try_fetch(&self, url: &str, sha: &str) -> Result<String, Failure> {
+        let (cancel, _keep) = std::io::pipe().unwrap();
+        let job = job(url.to_owned(), sha.to_owned());
+        self.mirror.fetch(&bare(None, ""), &job, soon(cancel.as_fd(), 60_000))
     }
 
     fn git(&self, args: &[&str]) -> Option<String> {
@@ -60,7 +62,8 @@ fn a_head_is_fetched_by_its_sha_and_keeps_a_ref() {
     // Pushed over before it was fetched: the payload's sha counts, not what the ref says by now.
     let second = bench.origin.push(7, "two");
     bench.origin.push(7, "three");
-    bench.fetch(&second).unwrap();
+    let said = bench.try_fetch(&bench.origin.url(), &second).unwrap();
+    assert!(said.contains("refs/pull/7/head") && !said.contains("warning"), "{said}");
     assert_eq!(bench.head(), Some(second));
     let config = fs::read_to_string(bench.mirror.path().join("config")).unwrap();
     assert!(
@@ -141,8 +144,18 @@ fn a_sound_mirror_survives_a_remote_that_fails() {
     let marker = bench.mirror.path().join("marker");
     fs::write(&marker, "").unwrap();
     let late = bench.origin.push(7, "two");
-    fs::write(bench.origin.dir.path().join("HEAD"), "corrupt").unwrap();
-    bench.fetch(&late).unwrap_err();
+    // It is the remote's object that is damaged, in words that might be about ours.
+    let object = bench
+        .origin
+        .dir
+        .path()
+        .join("objects")
+        .join(&late[..2])
+        .join(&late[2..]);
+    fs::remove_file(&object).unwrap();
+    fs::write(&object, "").unwrap();
+    let said = failed(bench.try_fetch(&bench.origin.url(), &late));
+    assert!(hints_at_damage(&said), "{said}");
     assert!(marker.exists());
 }
 
@@ -156,6 +169,7 @@ fn what_a_power_cut_left_is_cleared_away() {
     let bench = Bench::new();
     let unfinished = bench.mirror.path().with_extension("new");
     fs::create_dir_all(unfinished.join("objects")).unwrap();
+    fs::write(unfinished.join("config"), "[").unwrap();
     bench.fetch(&bench.origin.push(7, "one")).unwrap();
     assert!(!unfinished.exists());
 }

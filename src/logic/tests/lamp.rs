@@ -6,486 +6,257 @@ use super::scenario::check;
 
 #[test]
 fn the_table() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s started #1
+            lamp blinking yellow: acme/app#7 is running
         2s finished #1
+            lamp red+yellow: acme/app#7 ended with an error; post #1 pilotlight: error, Not run to its end: the worker left it out
         3s rebuild acme/app#7
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         3s passes #2
+            lamp blinking yellow: acme/app#7 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #2 pilotlight: success, Passed in 41s
         4s rebuild acme/app#7
+            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
         4s fails #3
+            lamp blinking yellow: acme/app#7 is running
+            post #3 pilotlight: pending, Running
+            lamp red: acme/app#7 failed; post #3 pilotlight: failure, Failed in 41s: exit code 1
         5s rebuild acme/app#7
+            202 #4 Accepted as build 4; start #4 pilotlight; lamp yellow: acme/app#7 is queued; post #4 pilotlight: pending, Queued
         5s cancel #4 by alice
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s started #1
-                lamp blinking yellow: acme/app#7 is running
-            2s finished #1
-                lamp red+yellow: acme/app#7 ended with an error
-                post #1 1a2b000 pilotlight: error, Not run to its end: the worker left it out
-            3s rebuild acme/app#7
-                answer 202 #2 Accepted as build 2
-                start #2 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #2 1a2b000 pilotlight: pending, Queued
-            3s passes #2
-                lamp blinking yellow: acme/app#7 is running
-                post #2 1a2b000 pilotlight: pending, Running
-                lamp green: acme/app#7 passed
-                post #2 1a2b000 pilotlight: success, Passed in 41s
-            4s rebuild acme/app#7
-                answer 202 #3 Accepted as build 3
-                start #3 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #3 1a2b000 pilotlight: pending, Queued
-            4s fails #3
-                lamp blinking yellow: acme/app#7 is running
-                post #3 1a2b000 pilotlight: pending, Running
-                lamp red: acme/app#7 failed
-                post #3 1a2b000 pilotlight: failure, Failed in 41s: exit code 1
-            5s rebuild acme/app#7
-                answer 202 #4 Accepted as build 4
-                start #4 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #4 1a2b000 pilotlight: pending, Queued
-            5s cancel #4 by alice
-                stop #4
-                answer 200 #4 Cancelled build 4
-                lamp red+yellow: acme/app#7 was cancelled
-                post #4 1a2b000 pilotlight: error, Cancelled by alice
-        "#]],
-    );
+            stop #4; 200 #4 Cancelled build 4; lamp red+yellow: acme/app#7 was cancelled; post #4 pilotlight: error, Cancelled by alice
+    "#]]);
 }
 
 #[test]
 fn no_blinking_where_nobody_wants_it() {
-    check(
-        "
+    check(expect![[r#"
         with blink=off
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s started #1
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s started #1
-                lamp yellow: acme/app#7 is running
-        "#]],
-    );
+            lamp yellow: acme/app#7 is running
+    "#]]);
 }
 
 #[test]
 fn the_newest_accepted_build_has_the_lamp() {
-    check(
-        "
+    check(expect![[r#"
         with workers=2 isolation=none
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         2s fails #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: failure, Failed in 41s: exit code 1
         3s passes #2
+            lamp blinking yellow: acme/app#8 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
         4s rebuild acme/app#7
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                start #2 3c4d000: pilotlight
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            2s fails #1
-                post #1 1a2b000 pilotlight: pending, Running
-                post #1 1a2b000 pilotlight: failure, Failed in 41s: exit code 1
-            3s passes #2
-                lamp blinking yellow: acme/app#8 is running
-                post #2 3c4d000 pilotlight: pending, Running
-                lamp green: acme/app#8 passed
-                post #2 3c4d000 pilotlight: success, Passed in 41s
-            4s rebuild acme/app#7
-                answer 202 #3 Accepted as build 3
-                start #3 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #3 1a2b000 pilotlight: pending, Queued
-        "#]],
-    );
+            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
+    "#]]);
 }
 
 #[test]
 fn a_closed_one_gives_the_lamp_to_the_next_newest() {
-    check(
-        "
+    check(expect![[r#"
         with workers=3 isolation=none
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         2s fails #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: failure, Failed in 41s: exit code 1
         3s passes #2
+            lamp blinking yellow: acme/app#8 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
         4s pull acme/app#9 opened 5e6f
+            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued
         5s pull acme/app#9 closed 5e6f
+            stop #3; 200 #3 Closed: cancelled build 3; lamp green: acme/app#8 passed; post #3 pilotlight: error, Cancelled: the pull request was closed
         6s pull acme/app#8 closed 3c4d
+            200 Closed: nothing waited or ran; lamp red: acme/app#7 failed
         7s pull acme/app#7 closed 1a2b
+            200 Closed: nothing waited or ran
         8s crash
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                start #2 3c4d000: pilotlight
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            2s fails #1
-                post #1 1a2b000 pilotlight: pending, Running
-                post #1 1a2b000 pilotlight: failure, Failed in 41s: exit code 1
-            3s passes #2
-                lamp blinking yellow: acme/app#8 is running
-                post #2 3c4d000 pilotlight: pending, Running
-                lamp green: acme/app#8 passed
-                post #2 3c4d000 pilotlight: success, Passed in 41s
-            4s pull acme/app#9 opened 5e6f
-                answer 202 #3 Accepted as build 3
-                start #3 5e6f000: pilotlight
-                lamp yellow: acme/app#9 is queued
-                post #3 5e6f000 pilotlight: pending, Queued
-            5s pull acme/app#9 closed 5e6f
-                stop #3
-                answer 200 #3 Closed: cancelled build 3
-                lamp green: acme/app#8 passed
-                post #3 5e6f000 pilotlight: error, Cancelled: the pull request was closed
-            6s pull acme/app#8 closed 3c4d
-                answer 200 Closed: nothing waited or ran
-                lamp red: acme/app#7 failed
-            7s pull acme/app#7 closed 1a2b
-                answer 200 Closed: nothing waited or ran
-            8s crash
-                lamp red: acme/app#7 failed
-        "#]],
-    );
+            lamp red: acme/app#7 failed
+    "#]]);
 }
 
 #[test]
 fn closing_and_superseding_are_no_result() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         2s pull acme/app#7 synchronize 1a2c before=1a2b
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         3s pull acme/app#7 closed 1a2c
+            stop #2; 200 #2 Closed: cancelled build 2; lamp green: acme/app#7 passed; post #2 pilotlight: error, Cancelled: the pull request was closed
         4s pull acme/app#8 opened 3c4d
+            202 #3 Accepted as build 3; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
         5s pull acme/app#8 closed 3c4d
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s passes #1
-                lamp blinking yellow: acme/app#7 is running
-                post #1 1a2b000 pilotlight: pending, Running
-                lamp green: acme/app#7 passed
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-            2s pull acme/app#7 synchronize 1a2c before=1a2b
-                answer 202 #2 Accepted as build 2
-                start #2 1a2c000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #2 1a2c000 pilotlight: pending, Queued
-            3s pull acme/app#7 closed 1a2c
-                stop #2
-                answer 200 #2 Closed: cancelled build 2
-                lamp green: acme/app#7 passed
-                post #2 1a2c000 pilotlight: error, Cancelled: the pull request was closed
-            4s pull acme/app#8 opened 3c4d
-                answer 202 #3 Accepted as build 3
-                lamp yellow: acme/app#8 is queued
-                post #3 3c4d000 pilotlight: pending, Queued
-            5s pull acme/app#8 closed 3c4d
-                answer 200 #3 Closed: cancelled build 3
-                lamp green: acme/app#7 passed
-                post #3 3c4d000 pilotlight: error, Cancelled: the pull request was closed
-        "#]],
-    );
+            200 #3 Closed: cancelled build 3; lamp green: acme/app#7 passed; post #3 pilotlight: error, Cancelled: the pull request was closed
+    "#]]);
 }
 
 #[test]
 fn what_waits_for_approval_never_takes_the_lamp() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s fails #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp red: acme/app#7 failed; post #1 pilotlight: failure, Failed in 41s: exit code 1
         2s pull acme/app#8 opened 3c4d fork
+            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#8` on the box
         3s pull acme/app#7 closed 1a2b
+            200 Closed: nothing waited or ran
         4s approve acme/app#8
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s fails #1
-                lamp blinking yellow: acme/app#7 is running
-                post #1 1a2b000 pilotlight: pending, Running
-                lamp red: acme/app#7 failed
-                post #1 1a2b000 pilotlight: failure, Failed in 41s: exit code 1
-            2s pull acme/app#8 opened 3c4d fork
-                answer 202 #2 Build 2 waits for approval
-                post #2 3c4d000 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#8` on the box
-            3s pull acme/app#7 closed 1a2b
-                answer 200 Closed: nothing waited or ran
-            4s approve acme/app#8
-                answer 200 #2 Approved 3c4d000 of acme/app#8: build 2 is queued
-                start #2 3c4d000: pilotlight
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-        "#]],
-    );
+            200 #2 Approved 3c4d000 of acme/app#8: build 2 is queued; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+    "#]]);
 }
 
 #[test]
 fn the_worst_of_all_open_ones() {
-    check(
-        "
+    check(expect![[r#"
         with workers=4 isolation=none follow=worst
         0s pull acme/app#1 opened 1a
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#1 is queued; post #1 pilotlight: pending, Queued
         0s pull acme/app#2 opened 2a
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#2 is queued; post #2 pilotlight: pending, Queued
         0s pull acme/app#3 opened 3a
+            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#3 is queued; post #3 pilotlight: pending, Queued
         1s passes #1
+            lamp blinking yellow: acme/app#1 is running
+            post #1 pilotlight: pending, Running
+            lamp yellow: acme/app#3 is queued; post #1 pilotlight: success, Passed in 41s
         1s passes #2
+            lamp blinking yellow: acme/app#2 is running
+            post #2 pilotlight: pending, Running
+            lamp yellow: acme/app#3 is queued; post #2 pilotlight: success, Passed in 41s
         2s started #3
+            lamp blinking yellow: acme/app#3 is running
         3s finished #3 the worker was lost
+            lamp red+yellow: acme/app#3 ended with an error; post #3 pilotlight: error, the worker was lost
         4s rebuild acme/app#1
+            202 #4 Accepted as build 4; start #4 pilotlight; post #4 pilotlight: pending, Queued
         4s fails #4
+            post #4 pilotlight: pending, Running
+            lamp red: acme/app#1 failed; post #4 pilotlight: failure, Failed in 41s: exit code 1
         5s pull acme/app#1 closed 1a
+            200 Closed: nothing waited or ran; lamp red+yellow: acme/app#3 ended with an error
         6s pull acme/app#3 closed 3a
-        ",
-        expect![[r#"
-            0s pull acme/app#1 opened 1a
-                answer 202 #1 Accepted as build 1
-                start #1 1a00000: pilotlight
-                lamp yellow: acme/app#1 is queued
-                post #1 1a00000 pilotlight: pending, Queued
-            0s pull acme/app#2 opened 2a
-                answer 202 #2 Accepted as build 2
-                start #2 2a00000: pilotlight
-                lamp yellow: acme/app#2 is queued
-                post #2 2a00000 pilotlight: pending, Queued
-            0s pull acme/app#3 opened 3a
-                answer 202 #3 Accepted as build 3
-                start #3 3a00000: pilotlight
-                lamp yellow: acme/app#3 is queued
-                post #3 3a00000 pilotlight: pending, Queued
-            1s passes #1
-                lamp blinking yellow: acme/app#1 is running
-                post #1 1a00000 pilotlight: pending, Running
-                lamp yellow: acme/app#3 is queued
-                post #1 1a00000 pilotlight: success, Passed in 41s
-            1s passes #2
-                lamp blinking yellow: acme/app#2 is running
-                post #2 2a00000 pilotlight: pending, Running
-                lamp yellow: acme/app#3 is queued
-                post #2 2a00000 pilotlight: success, Passed in 41s
-            2s started #3
-                lamp blinking yellow: acme/app#3 is running
-            3s finished #3 the worker was lost
-                lamp red+yellow: acme/app#3 ended with an error
-                post #3 3a00000 pilotlight: error, the worker was lost
-            4s rebuild acme/app#1
-                answer 202 #4 Accepted as build 4
-                start #4 1a00000: pilotlight
-                post #4 1a00000 pilotlight: pending, Queued
-            4s fails #4
-                post #4 1a00000 pilotlight: pending, Running
-                lamp red: acme/app#1 failed
-                post #4 1a00000 pilotlight: failure, Failed in 41s: exit code 1
-            5s pull acme/app#1 closed 1a
-                answer 200 Closed: nothing waited or ran
-                lamp red+yellow: acme/app#3 ended with an error
-            6s pull acme/app#3 closed 3a
-                answer 200 Closed: nothing waited or ran
-                lamp green: acme/app#2 passed
-        "#]],
-    );
+            200 Closed: nothing waited or ran; lamp green: acme/app#2 passed
+    "#]]);
 }
 
 #[test]
 fn a_silent_api_is_told_after_a_minute() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s posts fail 503
         1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running (not taken)
+            lamp green: acme/app#7 passed
+        (2s)
+            post #1 pilotlight: success, Passed in 41s (not taken)
+        (4s)
+            post #1 pilotlight: success, Passed in 41s (not taken)
+        (8s)
+            post #1 pilotlight: success, Passed in 41s (not taken)
+        (16s)
+            post #1 pilotlight: success, Passed in 41s (not taken)
+        (32s)
+            post #1 pilotlight: success, Passed in 41s (not taken)
+        (1m 1s)
+            lamp red+yellow: Can't tell: GitHub can't be reached: 503
+        (1m 4s)
+            post #1 pilotlight: success, Passed in 41s (not taken)
         2m posts work
+        (2m 4s)
+            post #1 pilotlight: success, Passed in 41s
+            lamp green: acme/app#7 passed
         3m wait
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s posts fail 503
-            1s passes #1
-                lamp blinking yellow: acme/app#7 is running
-                post #1 1a2b000 pilotlight: pending, Running
-                (not taken)
-                lamp green: acme/app#7 passed
-            (2s)
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-                (not taken)
-            (4s)
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-                (not taken)
-            (8s)
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-                (not taken)
-            (16s)
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-                (not taken)
-            (32s)
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-                (not taken)
-            (1m 1s)
-                lamp red+yellow: Can't tell: GitHub can't be reached: 503
-            (1m 4s)
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-                (not taken)
-            2m posts work
-            (2m 4s)
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-                lamp green: acme/app#7 passed
-            3m wait
-        "#]],
-    );
+    "#]]);
 }
 
 #[test]
 fn a_refused_token_is_told_at_once() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s token refused
         1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running (not taken)
+            lamp red+yellow: Can't tell: GitHub refuses the token for acme/app: 401 Bad credentials
         2s posts work
+        (1m 1s)
+            post #1 pilotlight: success, Passed in 41s
+            lamp green: acme/app#7 passed
         61s wait
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s token refused
-            1s passes #1
-                lamp blinking yellow: acme/app#7 is running
-                post #1 1a2b000 pilotlight: pending, Running
-                (not taken)
-                lamp red+yellow: Can't tell: GitHub refuses the token for acme/app: 401 Bad credentials
-            2s posts work
-            (1m 1s)
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-                lamp green: acme/app#7 passed
-            61s wait
-        "#]],
-    );
+    "#]]);
 }
 
 #[test]
 fn a_full_disk_is_told_at_once_and_nothing_starts() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         1s disk full
+            lamp red+yellow: Can't tell: nothing can be saved: no space left
         2s passes #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: success, Passed in 41s
         3s disk works
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            0s pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            1s disk full
-                lamp red+yellow: Can't tell: nothing can be saved: no space left
-            2s passes #1
-                post #1 1a2b000 pilotlight: pending, Running
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-            3s disk works
-                start #2 3c4d000: pilotlight
-                lamp yellow: acme/app#8 is queued
-        "#]],
-    );
+            start #2 pilotlight; lamp yellow: acme/app#8 is queued
+    "#]]);
 }
 
 #[test]
 fn no_worker_is_told_and_looked_for() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s no worker #1 pilotlight-worker@acme is not installed
+            lamp red+yellow: Can't tell: builds can't run: pilotlight-worker@acme is not installed
+        (11s)
+            start #1 pilotlight
         12s no worker #1 pilotlight-worker@acme is not installed
+        (22s)
+            start #1 pilotlight
         22s started #1
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s no worker #1 pilotlight-worker@acme is not installed
-                lamp red+yellow: Can't tell: builds can't run: pilotlight-worker@acme is not installed
-            (11s)
-                start #1 1a2b000: pilotlight
-            12s no worker #1 pilotlight-worker@acme is not installed
-            (22s)
-                start #1 1a2b000: pilotlight
-            22s started #1
-                lamp blinking yellow: acme/app#7 is running
-        "#]],
-    );
+            lamp blinking yellow: acme/app#7 is running
+    "#]]);
 }
 
 #[test]
 fn a_reload_looks_for_the_worker_anew() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s no worker #1 not installed
+            lamp red+yellow: Can't tell: builds can't run: not installed
         2s pull acme/app#7 closed 1a2b
+            200 #1 Closed: cancelled build 1; post #1 pilotlight: error, Cancelled: the pull request was closed
         3s reload isolation=none
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s no worker #1 not installed
-                lamp red+yellow: Can't tell: builds can't run: not installed
-            2s pull acme/app#7 closed 1a2b
-                answer 200 #1 Closed: cancelled build 1
-                post #1 1a2b000 pilotlight: error, Cancelled: the pull request was closed
-            3s reload isolation=none
-                lamp dark: No pull request yet
-        "#]],
-    );
+            lamp dark: No pull request yet
+    "#]]);
 }

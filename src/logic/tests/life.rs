@@ -6,335 +6,173 @@ use super::scenario::check;
 
 #[test]
 fn two_attempts_then_an_error() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s started #1
+            lamp blinking yellow: acme/app#7 is running
         1s check #1/0 started
+            post #1 pilotlight: pending, Running
         2s crash
+            start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued again after an interruption
         3s started #1
+            lamp blinking yellow: acme/app#7 is running; post #1 pilotlight: pending, Queued
         4s crash
+            lamp red+yellow: acme/app#7 ended with an error; post #1 pilotlight: error, Interrupted twice while it ran: rebuild it to try again
         5s show #1
+            #1 error (Interrupted twice while it ran: rebuild it to try again), attempt 2, base main; pilotlight Error: Interrupted twice while it ran: rebuild it to try again
         6s rebuild acme/app#7
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s started #1
-                lamp blinking yellow: acme/app#7 is running
-            1s check #1/0 started
-                post #1 1a2b000 pilotlight: pending, Running
-            2s crash
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued again after an interruption
-            3s started #1
-                lamp blinking yellow: acme/app#7 is running
-                post #1 1a2b000 pilotlight: pending, Queued
-            4s crash
-                lamp red+yellow: acme/app#7 ended with an error
-                post #1 1a2b000 pilotlight: error, Interrupted twice while it ran: rebuild it to try again
-            5s show #1
-                #1 error (Interrupted twice while it ran: rebuild it to try again), attempt 2, base main; pilotlight Error: Interrupted twice while it ran: rebuild it to try again
-            6s rebuild acme/app#7
-                answer 202 #2 Accepted as build 2
-                start #2 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #2 1a2b000 pilotlight: pending, Queued
-        "#]],
-    );
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+    "#]]);
 }
 
 #[test]
 fn what_waits_still_waits() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         0s pull acme/app#8 opened 3c4d fork
+            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#8` on the box
         1s crash
+            start #1 pilotlight; lamp yellow: acme/app#7 is queued
         2s approve acme/app#8
+            200 #2 Approved 3c4d000 of acme/app#8: build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         3s crash
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            0s pull acme/app#8 opened 3c4d fork
-                answer 202 #2 Build 2 waits for approval
-                post #2 3c4d000 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#8` on the box
-            1s crash
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-            2s approve acme/app#8
-                answer 200 #2 Approved 3c4d000 of acme/app#8: build 2 is queued
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            3s crash
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#8 is queued
-        "#]],
-    );
+            start #1 pilotlight; lamp yellow: acme/app#8 is queued
+    "#]]);
 }
 
 #[test]
 fn a_crash_while_fetching_is_no_attempt() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s crash
+            start #1 pilotlight; lamp yellow: acme/app#7 is queued
         2s not fetched #1 no such ref
+            post #1 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
         2s crash
+            start #1 pilotlight; lamp yellow: acme/app#7 is queued
         3s started #1
+            lamp blinking yellow: acme/app#7 is running; post #1 pilotlight: pending, Queued
         4s show #1
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s crash
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-            2s not fetched #1 no such ref
-                post #1 1a2b000 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
-            2s crash
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-            3s started #1
-                lamp blinking yellow: acme/app#7 is running
-                post #1 1a2b000 pilotlight: pending, Queued
-            4s show #1
-                #1 running, attempt 1, base main; pilotlight Queued: Queued
-        "#]],
-    );
+            #1 running, attempt 1, base main; pilotlight Queued: Queued
+    "#]]);
 }
 
 #[test]
 fn an_ordered_stop_waits_for_what_runs() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         1s started #1
         2s stop
         3s pull acme/app#9 opened 5e6f
+            202 #3 Accepted as build 3; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued
         4s passes #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: success, Passed in 41s
+            exit
         5s crash
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            0s pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            1s started #1
-            2s stop
-            3s pull acme/app#9 opened 5e6f
-                answer 202 #3 Accepted as build 3
-                lamp yellow: acme/app#9 is queued
-                post #3 5e6f000 pilotlight: pending, Queued
-            4s passes #1
-                post #1 1a2b000 pilotlight: pending, Running
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-                exit
-            5s crash
-                start #2 3c4d000: pilotlight
-                lamp yellow: acme/app#9 is queued
-        "#]],
-    );
+            start #2 pilotlight; lamp yellow: acme/app#9 is queued
+    "#]]);
 }
 
 #[test]
 fn an_ordered_stop_interrupts_after_its_grace_and_that_does_not_count() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s started #1
+            lamp blinking yellow: acme/app#7 is running
         2s stop
+        (1m 2s)
+            stop #1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued again after an interruption
+            exit
         65s show #1
+            #1 queued, attempt 0, base main; pilotlight Queued: Queued again after an interruption
         66s crash
+            start #1 pilotlight; lamp yellow: acme/app#7 is queued
         67s started #1
+            lamp blinking yellow: acme/app#7 is running; post #1 pilotlight: pending, Queued
         68s show #1
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s started #1
-                lamp blinking yellow: acme/app#7 is running
-            2s stop
-            (1m 2s)
-                stop #1
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued again after an interruption
-                exit
-            65s show #1
-                #1 queued, attempt 0, base main; pilotlight Queued: Queued again after an interruption
-            66s crash
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-            67s started #1
-                lamp blinking yellow: acme/app#7 is running
-                post #1 1a2b000 pilotlight: pending, Queued
-            68s show #1
-                #1 running, attempt 1, base main; pilotlight Queued: Queued
-        "#]],
-    );
+            #1 running, attempt 1, base main; pilotlight Queued: Queued
+    "#]]);
 }
 
 #[test]
 fn a_stop_at_once() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s started #1
+            lamp blinking yellow: acme/app#7 is running
         1s stop
         2s stop at once
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s started #1
-                lamp blinking yellow: acme/app#7 is running
-            1s stop
-            2s stop at once
-                stop #1
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued again after an interruption
-                exit
-                exit
-        "#]],
-    );
+            stop #1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued again after an interruption; exit
+            exit
+    "#]]);
 }
 
 #[test]
 fn a_stop_with_nothing_to_do() {
-    check(
-        "
+    check(expect![[r#"
         0s stop
-        ",
-        expect![[r#"
-            0s stop
-                exit
-        "#]],
-    );
+            exit
+    "#]]);
 }
 
 #[test]
 fn what_was_not_saved_never_happened() {
-    check(
-        "
+    check(expect![[r#"
         0s save fails
         0s pull acme/app#7 opened 1a2b
+            not saved
+            lamp dark: No pull request yet
         1s redeliver 1
-        ",
-        expect![[r#"
-            0s save fails
-            0s pull acme/app#7 opened 1a2b
-                not saved
-                lamp dark: No pull request yet
-            1s redeliver 1
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-        "#]],
-    );
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+    "#]]);
 }
 
 #[test]
 fn a_delivery_is_forgotten_after_eight_days() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         10h pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         11h passes #2
+            lamp blinking yellow: acme/app#8 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
         193h event push
+            200 Understood push: nothing to build
         194h redeliver 1 hook=2
+            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
         194h redeliver 2 hook=2
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s passes #1
-                lamp blinking yellow: acme/app#7 is running
-                post #1 1a2b000 pilotlight: pending, Running
-                lamp green: acme/app#7 passed
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-            10h pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                start #2 3c4d000: pilotlight
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            11h passes #2
-                lamp blinking yellow: acme/app#8 is running
-                post #2 3c4d000 pilotlight: pending, Running
-                lamp green: acme/app#8 passed
-                post #2 3c4d000 pilotlight: success, Passed in 41s
-            193h event push
-                answer 200 Understood push: nothing to build
-            194h redeliver 1 hook=2
-                answer 202 #3 Accepted as build 3
-                start #3 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #3 1a2b000 pilotlight: pending, Queued
-            194h redeliver 2 hook=2
-                answer 200 Already known from hook 1
-        "#]],
-    );
+            200 Already known from hook 1
+    "#]]);
 }
 
 #[test]
 fn an_id_is_never_given_twice() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s pull acme/app#7 synchronize 1a2c before=1a2b
+            stop #1; 202 #2 Accepted as build 2; post #1 pilotlight: error, Superseded by 1a2c000
+            post #2 pilotlight: pending, Queued
         2s pull acme/app#7 closed 1a2c
+            200 #2 Closed: cancelled build 2; lamp dark: No pull request yet; post #2 pilotlight: error, Cancelled: the pull request was closed
         3s crash
+            lamp dark: No pull request yet
         4s pull acme/app#8 opened 3c4d
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s pull acme/app#7 synchronize 1a2c before=1a2b
-                stop #1
-                answer 202 #2 Accepted as build 2
-                post #1 1a2b000 pilotlight: error, Superseded by 1a2c000
-                post #2 1a2c000 pilotlight: pending, Queued
-            2s pull acme/app#7 closed 1a2c
-                answer 200 #2 Closed: cancelled build 2
-                lamp dark: No pull request yet
-                post #2 1a2c000 pilotlight: error, Cancelled: the pull request was closed
-            3s crash
-                lamp dark: No pull request yet
-            4s pull acme/app#8 opened 3c4d
-                answer 202 #3 Accepted as build 3
-                start #3 3c4d000: pilotlight
-                lamp yellow: acme/app#8 is queued
-                post #3 3c4d000 pilotlight: pending, Queued
-        "#]],
-    );
+            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
+    "#]]);
 }

@@ -9,5 +9,4 @@ pub mod model;
 mod queue;
 mod scenario;
 mod statuses;
-mod storm;
 mod words;

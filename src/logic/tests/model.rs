@@ -70,11 +70,8 @@ fn builds_of<'a>(all: &'a Rows, pull: &Pull) -> impl DoubleEndedIterator<Item = 
 
 /// Closing and superseding are no result; a person's word is.
 fn is_result(build: &Build) -> bool {
-    match build.state {
-        BuildState::Success | BuildState::Failure | BuildState::Error => true,
-        BuildState::Cancelled => build.reason.as_ref().is_some_and(|why| why.starts_with("Cancelled by ")),
-        BuildState::WaitingForApproval | BuildState::Queued | BuildState::Running => false,
-    }
+    let no_result = |why: &String| why.starts_with("Superseded") || why.starts_with("Cancelled: ");
+    build.state.is_end() && !build.reason.as_ref().is_some_and(no_result)
 }
 
 fn rank(state: BuildState) -> u8 {

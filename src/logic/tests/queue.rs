@@ -7,53 +7,44 @@ use crate::logic::queue::QUEUED_BUILDS_MAX;
 
 #[test]
 fn all_checks_run_after_a_failure_too() {
-    check(
-        "
+    check(expect![[r#"
         with checks=lint,test
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 lint, test; lamp yellow: acme/app#7 is queued; post #1 lint: pending, Queued
+            post #1 test: pending, Queued
         1s started #1
+            lamp blinking yellow: acme/app#7 is running
         1s check #1/0 started
+            post #1 lint: pending, Running
         2s check #1/0 exit 2 41s
+            post #1 lint: failure, Failed in 41s: exit code 2
         2s check #1/1 started
+            post #1 test: pending, Running
         9s check #1/1 passed 7s
+            lamp red: acme/app#7 failed; post #1 test: success, Passed in 7s
         9s finished #1
         10s show #1
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: lint, test
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 lint: pending, Queued
-                post #1 1a2b000 test: pending, Queued
-            1s started #1
-                lamp blinking yellow: acme/app#7 is running
-            1s check #1/0 started
-                post #1 1a2b000 lint: pending, Running
-            2s check #1/0 exit 2 41s
-                post #1 1a2b000 lint: failure, Failed in 41s: exit code 2
-            2s check #1/1 started
-                post #1 1a2b000 test: pending, Running
-            9s check #1/1 passed 7s
-                lamp red: acme/app#7 failed
-                post #1 1a2b000 test: success, Passed in 7s
-            9s finished #1
-            10s show #1
-                #1 failure (Failed in 41s: exit code 2), attempt 1, base main; lint Failure: Failed in 41s: exit code 2; test Success: Passed in 7s
-        "#]],
-    );
+            #1 failure (Failed in 41s: exit code 2), attempt 1, base main; lint Failure: Failed in 41s: exit code 2; test Success: Passed in 7s
+    "#]]);
 }
 
 /// A signal from outside is a failure of the check, KILL most often the lack of memory.
 #[test]
 fn how_checks_end() {
-    check(
-        "
+    check(expect![[r#"
         with checks=a,b,c,d,e,f
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 a, b, c, d, e, f; lamp yellow: acme/app#7 is queued; post #1 a: pending, Queued
+            post #1 b: pending, Queued
+            post #1 c: pending, Queued
+            post #1 d: pending, Queued
+            post #1 e: pending, Queued
+            post #1 f: pending, Queued
         1s posts hang
         1s started #1
+            lamp blinking yellow: acme/app#7 is running
         1s check #1/0 started
+            post #1 a: pending, Running
         1s check #1/0 passed 3661s
         1s check #1/1 started
         1s check #1/1 exit 127 400ms
@@ -65,575 +56,305 @@ fn how_checks_end() {
         1s check #1/4 timeout 10m
         1s check #1/5 started
         1s check #1/5 broken the checkout failed
+            lamp red: acme/app#7 failed
         1s finished #1
         1s show #1
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: a, b, c, d, e, f
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 a: pending, Queued
-                post #1 1a2b000 b: pending, Queued
-                post #1 1a2b000 c: pending, Queued
-                post #1 1a2b000 d: pending, Queued
-                post #1 1a2b000 e: pending, Queued
-                post #1 1a2b000 f: pending, Queued
-            1s posts hang
-            1s started #1
-                lamp blinking yellow: acme/app#7 is running
-            1s check #1/0 started
-                post #1 1a2b000 a: pending, Running
-            1s check #1/0 passed 3661s
-            1s check #1/1 started
-            1s check #1/1 exit 127 400ms
-            1s check #1/2 started
-            1s check #1/2 signal 11 5s
-            1s check #1/3 started
-            1s check #1/3 signal 9 5s
-            1s check #1/4 started
-            1s check #1/4 timeout 10m
-            1s check #1/5 started
-            1s check #1/5 broken the checkout failed
-                lamp red: acme/app#7 failed
-            1s finished #1
-            1s show #1
-                #1 failure (Failed in 0s: exit code 127), attempt 1, base main; a Success: Passed in 1h 1m 1s; b Failure: Failed in 0s: exit code 127; c Failure: Failed in 5s: signal 11 (SEGV); d Error: Killed after 5s (signal 9, KILL); e Error: Timed out after 10m; f Error: Not run to its end: the checkout failed
-        "#]],
-    );
+            #1 failure (Failed in 0s: exit code 127), attempt 1, base main; a Success: Passed in 1h 1m 1s; b Failure: Failed in 0s: exit code 127; c Failure: Failed in 5s: signal 11 (SEGV); d Error: Killed after 5s (signal 9, KILL); e Error: Timed out after 10m; f Error: Not run to its end: the checkout failed
+    "#]]);
 }
 
 #[test]
 fn error_before_cancelled_before_success() {
-    check(
-        "
+    check(expect![[r#"
         with checks=a,b
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 a, b; lamp yellow: acme/app#7 is queued; post #1 a: pending, Queued
+            post #1 b: pending, Queued
         1s started #1
+            lamp blinking yellow: acme/app#7 is running
         1s check #1/0 started
+            post #1 a: pending, Running
         1s check #1/0 passed 1s
+            post #1 a: success, Passed in 1s
         1s finished #1 the worker was lost
+            lamp red+yellow: acme/app#7 ended with an error; post #1 b: error, the worker was lost
         2s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; start #2 a, b; lamp yellow: acme/app#8 is queued; post #2 a: pending, Queued
+            post #2 b: pending, Queued
         2s started #2
+            lamp blinking yellow: acme/app#8 is running
         2s check #2/0 started
+            post #2 a: pending, Running
         2s check #2/0 passed 1s
+            post #2 a: success, Passed in 1s
         3s cancel #2 by alice
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: a, b
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 a: pending, Queued
-                post #1 1a2b000 b: pending, Queued
-            1s started #1
-                lamp blinking yellow: acme/app#7 is running
-            1s check #1/0 started
-                post #1 1a2b000 a: pending, Running
-            1s check #1/0 passed 1s
-                post #1 1a2b000 a: success, Passed in 1s
-            1s finished #1 the worker was lost
-                lamp red+yellow: acme/app#7 ended with an error
-                post #1 1a2b000 b: error, the worker was lost
-            2s pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                start #2 3c4d000: a, b
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 a: pending, Queued
-                post #2 3c4d000 b: pending, Queued
-            2s started #2
-                lamp blinking yellow: acme/app#8 is running
-            2s check #2/0 started
-                post #2 3c4d000 a: pending, Running
-            2s check #2/0 passed 1s
-                post #2 3c4d000 a: success, Passed in 1s
-            3s cancel #2 by alice
-                stop #2
-                answer 200 #2 Cancelled build 2
-                lamp red+yellow: acme/app#8 was cancelled
-                post #2 3c4d000 b: error, Cancelled by alice
-        "#]],
-    );
+            stop #2; 200 #2 Cancelled build 2; lamp red+yellow: acme/app#8 was cancelled; post #2 b: error, Cancelled by alice
+    "#]]);
 }
 
 #[test]
 fn one_at_a_time_in_order() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         0s pull acme/app#9 opened 5e6f
+            202 #3 Accepted as build 3; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued
         1s passes #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: success, Passed in 41s
+            start #2 pilotlight
         2s passes #2
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            0s pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            0s pull acme/app#9 opened 5e6f
-                answer 202 #3 Accepted as build 3
-                lamp yellow: acme/app#9 is queued
-                post #3 5e6f000 pilotlight: pending, Queued
-            1s passes #1
-                post #1 1a2b000 pilotlight: pending, Running
-                post #1 1a2b000 pilotlight: success, Passed in 41s
-                start #2 3c4d000: pilotlight
-            2s passes #2
-                post #2 3c4d000 pilotlight: pending, Running
-                post #2 3c4d000 pilotlight: success, Passed in 41s
-                start #3 5e6f000: pilotlight
-        "#]],
-    );
+            post #2 pilotlight: pending, Running
+            post #2 pilotlight: success, Passed in 41s
+            start #3 pilotlight
+    "#]]);
 }
 
 #[test]
 fn two_workers_but_one_unit_builds_one_at_a_time() {
-    check(
-        "
+    check(expect![[r#"
         with workers=2 repositories=acme/app,acme/lib
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         0s pull acme/lib#1 opened 5e6f
+            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/lib#1 is queued; post #3 pilotlight: pending, Queued
         0s pull acme/lib#2 opened 7a8b
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            0s pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            0s pull acme/lib#1 opened 5e6f
-                answer 202 #3 Accepted as build 3
-                start #3 5e6f000: pilotlight
-                lamp yellow: acme/lib#1 is queued
-                post #3 5e6f000 pilotlight: pending, Queued
-            0s pull acme/lib#2 opened 7a8b
-                answer 202 #4 Accepted as build 4
-                lamp yellow: acme/lib#2 is queued
-                post #4 7a8b000 pilotlight: pending, Queued
-        "#]],
-    );
+            202 #4 Accepted as build 4; lamp yellow: acme/lib#2 is queued; post #4 pilotlight: pending, Queued
+    "#]]);
 }
 
 #[test]
 fn two_workers_without_isolation() {
-    check(
-        "
+    check(expect![[r#"
         with workers=2 isolation=none
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         0s pull acme/app#9 opened 5e6f
+            202 #3 Accepted as build 3; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued
         1s passes #2
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            0s pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                start #2 3c4d000: pilotlight
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            0s pull acme/app#9 opened 5e6f
-                answer 202 #3 Accepted as build 3
-                lamp yellow: acme/app#9 is queued
-                post #3 5e6f000 pilotlight: pending, Queued
-            1s passes #2
-                post #2 3c4d000 pilotlight: pending, Running
-                post #2 3c4d000 pilotlight: success, Passed in 41s
-                start #3 5e6f000: pilotlight
-        "#]],
-    );
+            post #2 pilotlight: pending, Running
+            post #2 pilotlight: success, Passed in 41s
+            start #3 pilotlight
+    "#]]);
 }
 
 #[test]
 fn a_slot_is_taken_until_the_builder_gives_it_back() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s started #1
+            lamp blinking yellow: acme/app#7 is running
         1s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         2s cancel #1 by alice
+            stop #1; 200 #1 Cancelled build 1; post #1 pilotlight: error, Cancelled by alice
         30s finished #1
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s started #1
-                lamp blinking yellow: acme/app#7 is running
-            1s pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            2s cancel #1 by alice
-                stop #1
-                answer 200 #1 Cancelled build 1
-                post #1 1a2b000 pilotlight: error, Cancelled by alice
-            30s finished #1
-                start #2 3c4d000: pilotlight
-        "#]],
-    );
+            start #2 pilotlight
+    "#]]);
 }
 
 /// The slot is free meanwhile.
 #[test]
 fn a_head_that_is_late_is_fetched_again() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s not fetched #1 no such ref
+            post #1 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
         1s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         9s passes #2
+            lamp blinking yellow: acme/app#8 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
+            start #1 pilotlight
         10s not fetched #1 no such ref
+        (12s)
+            start #1 pilotlight
         12s started #1
+            post #1 pilotlight: pending, Queued
         12s check #1/0 started
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s not fetched #1 no such ref
-                post #1 1a2b000 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
-            1s pull acme/app#8 opened 3c4d
-                answer 202 #2 Accepted as build 2
-                start #2 3c4d000: pilotlight
-                lamp yellow: acme/app#8 is queued
-                post #2 3c4d000 pilotlight: pending, Queued
-            9s passes #2
-                lamp blinking yellow: acme/app#8 is running
-                post #2 3c4d000 pilotlight: pending, Running
-                lamp green: acme/app#8 passed
-                post #2 3c4d000 pilotlight: success, Passed in 41s
-                start #1 1a2b000: pilotlight
-            10s not fetched #1 no such ref
-            (12s)
-                start #1 1a2b000: pilotlight
-            12s started #1
-                post #1 1a2b000 pilotlight: pending, Queued
-            12s check #1/0 started
-                post #1 1a2b000 pilotlight: pending, Running
-        "#]],
-    );
+            post #1 pilotlight: pending, Running
+    "#]]);
 }
 
 #[test]
 fn a_head_that_never_comes_ends_in_error() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         0s not fetched #1 no such ref
+            post #1 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
+        (1s)
+            start #1 pilotlight
         1s not fetched #1 no such ref
+        (3s)
+            start #1 pilotlight
         3s not fetched #1 no such ref
+        (7s)
+            start #1 pilotlight
         7s not fetched #1 no such ref
+        (15s)
+            start #1 pilotlight
         15s not fetched #1 no such ref
+        (30s)
+            start #1 pilotlight
         30s not fetched #1 no such ref
+        (1m)
+            start #1 pilotlight
         1m not fetched #1 no such ref
+            lamp red+yellow: acme/app#7 ended with an error; post #1 pilotlight: error, Fetch failed: no such ref
         2m show #1
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            0s not fetched #1 no such ref
-                post #1 1a2b000 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
-            (1s)
-                start #1 1a2b000: pilotlight
-            1s not fetched #1 no such ref
-            (3s)
-                start #1 1a2b000: pilotlight
-            3s not fetched #1 no such ref
-            (7s)
-                start #1 1a2b000: pilotlight
-            7s not fetched #1 no such ref
-            (15s)
-                start #1 1a2b000: pilotlight
-            15s not fetched #1 no such ref
-            (30s)
-                start #1 1a2b000: pilotlight
-            30s not fetched #1 no such ref
-            (1m)
-                start #1 1a2b000: pilotlight
-            1m not fetched #1 no such ref
-                lamp red+yellow: acme/app#7 ended with an error
-                post #1 1a2b000 pilotlight: error, Fetch failed: no such ref
-            2m show #1
-                #1 error (Fetch failed: no such ref), attempt 0, base main; pilotlight Error: Fetch failed: no such ref
-        "#]],
-    );
+            #1 error (Fetch failed: no such ref), attempt 0, base main; pilotlight Error: Fetch failed: no such ref
+    "#]]);
 }
 
 #[test]
 fn a_new_push_ends_the_waiting_for_a_fetch() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         0s not fetched #1 no such ref
+            post #1 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
         0s pull acme/app#7 synchronize 1a2c before=1a2b
+            202 #2 Accepted as build 2; start #2 pilotlight; post #1 pilotlight: error, Superseded by 1a2c000
+            post #2 pilotlight: pending, Queued
         2s not fetched #1 no such ref
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            0s not fetched #1 no such ref
-                post #1 1a2b000 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
-            0s pull acme/app#7 synchronize 1a2c before=1a2b
-                answer 202 #2 Accepted as build 2
-                start #2 1a2c000: pilotlight
-                post #1 1a2b000 pilotlight: error, Superseded by 1a2c000
-                post #2 1a2c000 pilotlight: pending, Queued
-            2s not fetched #1 no such ref
-        "#]],
-    );
+    "#]]);
 }
 
 #[test]
 fn stale_words_change_nothing() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s check #1/0 started
         1s started #1
+            lamp blinking yellow: acme/app#7 is running
         2s started #1
         2s check #1/9 started
         2s check #1/0 passed 1s
         3s check #1/0 started
+            post #1 pilotlight: pending, Running
         3s check #1/0 exit 1 1s
+            lamp red: acme/app#7 failed; post #1 pilotlight: failure, Failed in 1s: exit code 1
         3s check #1/0 passed 1s
         4s finished #1
         5s finished #1 again
         5s started #9
         6s not fetched #1 late
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s check #1/0 started
-            1s started #1
-                lamp blinking yellow: acme/app#7 is running
-            2s started #1
-            2s check #1/9 started
-            2s check #1/0 passed 1s
-            3s check #1/0 started
-                post #1 1a2b000 pilotlight: pending, Running
-            3s check #1/0 exit 1 1s
-                lamp red: acme/app#7 failed
-                post #1 1a2b000 pilotlight: failure, Failed in 1s: exit code 1
-            3s check #1/0 passed 1s
-            4s finished #1
-            5s finished #1 again
-            5s started #9
-            6s not fetched #1 late
-        "#]],
-    );
+    "#]]);
 }
 
 #[test]
 fn words_that_make_no_sense_end_the_build_too() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         1s started #1
+            lamp blinking yellow: acme/app#7 is running
         2s not fetched #1 no such ref
+            lamp red+yellow: acme/app#7 ended with an error; post #1 pilotlight: error, Not run to its end: no such ref
         2s redeliver 1
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         3s started #2
+            lamp blinking yellow: acme/app#7 is running
         3s no worker #2 no unit
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Accepted as build 1
-                start #1 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #1 1a2b000 pilotlight: pending, Queued
-            1s started #1
-                lamp blinking yellow: acme/app#7 is running
-            2s not fetched #1 no such ref
-                lamp red+yellow: acme/app#7 ended with an error
-                post #1 1a2b000 pilotlight: error, Not run to its end: no such ref
-            2s redeliver 1
-                answer 202 #2 Accepted as build 2
-                start #2 1a2b000: pilotlight
-                lamp yellow: acme/app#7 is queued
-                post #2 1a2b000 pilotlight: pending, Queued
-            3s started #2
-                lamp blinking yellow: acme/app#7 is running
-            3s no worker #2 no unit
-                lamp red+yellow: acme/app#7 ended with an error
-                post #2 1a2b000 pilotlight: error, Not run to its end: no unit
-        "#]],
-    );
+            lamp red+yellow: acme/app#7 ended with an error; post #2 pilotlight: error, Not run to its end: no unit
+    "#]]);
 }
 
 #[test]
 fn a_check_that_is_configured_no_more_is_skipped() {
-    check(
-        "
+    check(expect![[r#"
         with checks=lint,test
         0s pull acme/app#6 opened 0a0b
+            202 #1 Accepted as build 1; start #1 lint, test; lamp yellow: acme/app#6 is queued; post #1 lint: pending, Queued
+            post #1 test: pending, Queued
         0s pull acme/app#7 opened 1a2b
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 lint: pending, Queued
+            post #2 test: pending, Queued
         1s reload checks=test,doc
+            post #2 lint: success, Skipped: this check is no longer configured
+            post #2 doc: pending, Queued
         2s passes #1
+            post #1 lint: pending, Running
+            post #1 lint: success, Passed in 41s
+            post #1 test: pending, Running
+            post #1 test: success, Passed in 41s
+            start #2 test, doc
         3s started #2
+            lamp blinking yellow: acme/app#7 is running
         4s show #2
+            #2 running, attempt 1, base main; lint Skipped: Skipped: this check is no longer configured; test Queued: Queued; doc Queued: Queued
         5s check #2/1 started
+            post #2 test: pending, Running
         5s check #2/1 passed 1s
+            post #2 test: success, Passed in 1s
         5s check #2/2 started
+            post #2 doc: pending, Running
         5s check #2/2 passed 1s
+            lamp green: acme/app#7 passed; post #2 doc: success, Passed in 1s
         5s finished #2
-        ",
-        expect![[r#"
-            0s pull acme/app#6 opened 0a0b
-                answer 202 #1 Accepted as build 1
-                start #1 0a0b000: lint, test
-                lamp yellow: acme/app#6 is queued
-                post #1 0a0b000 lint: pending, Queued
-                post #1 0a0b000 test: pending, Queued
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #2 Accepted as build 2
-                lamp yellow: acme/app#7 is queued
-                post #2 1a2b000 lint: pending, Queued
-                post #2 1a2b000 test: pending, Queued
-            1s reload checks=test,doc
-                post #2 1a2b000 lint: success, Skipped: this check is no longer configured
-                post #2 1a2b000 doc: pending, Queued
-            2s passes #1
-                post #1 0a0b000 lint: pending, Running
-                post #1 0a0b000 lint: success, Passed in 41s
-                post #1 0a0b000 test: pending, Running
-                post #1 0a0b000 test: success, Passed in 41s
-                start #2 1a2b000: test, doc
-            3s started #2
-                lamp blinking yellow: acme/app#7 is running
-            4s show #2
-                #2 running, attempt 1, base main; lint Skipped: Skipped: this check is no longer configured; test Queued: Queued; doc Queued: Queued
-            5s check #2/1 started
-                post #2 1a2b000 test: pending, Running
-            5s check #2/1 passed 1s
-                post #2 1a2b000 test: success, Passed in 1s
-            5s check #2/2 started
-                post #2 1a2b000 doc: pending, Running
-            5s check #2/2 passed 1s
-                lamp green: acme/app#7 passed
-                post #2 1a2b000 doc: success, Passed in 1s
-            5s finished #2
-        "#]],
-    );
+    "#]]);
 }
 
 #[test]
 fn a_skipped_check_may_come_back() {
-    check(
-        "
+    check(expect![[r#"
         with checks=lint,test approval=all
         0s pull acme/app#7 opened 1a2b
+            202 #1 Build 1 waits for approval; post #1 lint: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
+            post #1 test: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
         1s reload checks=test
+            post #1 lint: success, Skipped: this check is no longer configured
         2s reload checks=lint,test
-        ",
-        expect![[r#"
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #1 Build 1 waits for approval
-                post #1 1a2b000 lint: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
-                post #1 1a2b000 test: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
-            1s reload checks=test
-                post #1 1a2b000 lint: success, Skipped: this check is no longer configured
-            2s reload checks=lint,test
-                post #1 1a2b000 lint: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
-        "#]],
-    );
+            post #1 lint: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
+    "#]]);
 }
 
 #[test]
 fn a_repository_that_is_configured_no_more_is_cancelled() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#6 opened 0a0b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued
         0s pull acme/app#7 opened 1a2b
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         1s reload repositories=acme/lib
+            lamp dark: No pull request yet; post #2 pilotlight: error, Cancelled: the repository is no longer configured
         2s passes #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: success, Passed in 41s
         3s pull acme/app#7 closed 1a2b
+            200 acme/app is not configured here: nothing to build
         4s rebuild acme/app#7
-        ",
-        expect![[r#"
-            0s pull acme/app#6 opened 0a0b
-                answer 202 #1 Accepted as build 1
-                start #1 0a0b000: pilotlight
-                lamp yellow: acme/app#6 is queued
-                post #1 0a0b000 pilotlight: pending, Queued
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #2 Accepted as build 2
-                lamp yellow: acme/app#7 is queued
-                post #2 1a2b000 pilotlight: pending, Queued
-            1s reload repositories=acme/lib
-                lamp dark: No pull request yet
-                post #2 1a2b000 pilotlight: error, Cancelled: the repository is no longer configured
-            2s passes #1
-                post #1 0a0b000 pilotlight: pending, Running
-                post #1 0a0b000 pilotlight: success, Passed in 41s
-            3s pull acme/app#7 closed 1a2b
-                answer 200 acme/app is not configured here: nothing to build
-            4s rebuild acme/app#7
-                answer 404 acme/app is not configured here
-        "#]],
-    );
+            404 acme/app is not configured here
+    "#]]);
 }
 
 #[test]
 fn a_new_check_has_one_owner() {
-    check(
-        "
+    check(expect![[r#"
         0s pull acme/app#6 opened 0a0b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued
         0s pull acme/app#7 opened 1a2b
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         0s pull acme/app#8 opened 1a2b
+            202 #3 Accepted as build 3; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
         1s reload checks=pilotlight,lint
+            post #3 lint: pending, Queued
         2s show #2
+            #2 queued, attempt 0, base main; pilotlight Queued: Queued [not its status]; lint Queued: Queued [not its status]
         2s show #3
-        ",
-        expect![[r#"
-            0s pull acme/app#6 opened 0a0b
-                answer 202 #1 Accepted as build 1
-                start #1 0a0b000: pilotlight
-                lamp yellow: acme/app#6 is queued
-                post #1 0a0b000 pilotlight: pending, Queued
-            0s pull acme/app#7 opened 1a2b
-                answer 202 #2 Accepted as build 2
-                lamp yellow: acme/app#7 is queued
-                post #2 1a2b000 pilotlight: pending, Queued
-            0s pull acme/app#8 opened 1a2b
-                answer 202 #3 Accepted as build 3
-                lamp yellow: acme/app#8 is queued
-                post #3 1a2b000 pilotlight: pending, Queued
-            1s reload checks=pilotlight,lint
-                post #3 1a2b000 lint: pending, Queued
-            2s show #2
-                #2 queued, attempt 0, base main; pilotlight Queued: Queued [not its status]; lint Queued: Queued [not its status]
-            2s show #3
-                #3 queued, attempt 0, base main; pilotlight Queued: Queued; lint Queued: Queued
-        "#]],
-    );
+            #3 queued, attempt 0, base main; pilotlight Queued: Queued; lint Queued: Queued
+    "#]]);
 }
 
 /// What strangers fill is not the team's queue, and a full one still takes the push that supersedes.
@@ -644,10 +365,9 @@ fn a_full_queue_says_so_and_keeps_nothing_of_what_it_refused() {
     let team: String = (2001..=2000 + QUEUED_BUILDS_MAX + 1).map(|n| open(n, "")).collect();
     let after = "2s passes #1001\n3s pull acme/app#2002 synchronize abc before=2002\n4s redeliver 2002\n";
     let came = play(&format!("{strangers}{team}{after}"));
-    let answers: Vec<_> = came.lines().filter(|l| l.contains("answer")).map(str::trim).collect();
-    assert_eq!(answers[999], "answer 202 #1000 Build 1000 waits for approval");
-    assert_eq!(answers[1000], "answer 503 The queue is full: redeliver when it has moved on");
-    assert_eq!(answers[2000], "answer 202 #2000 Accepted as build 2000");
-    assert_eq!(answers[2001], answers[1000]);
-    assert_eq!(answers[2002..], ["answer 202 #2001 Accepted as build 2001", "answer 202 #2002 Accepted as build 2002"]);
+    let answered = |code: &str| came.lines().filter(|l| l.contains(code)).count();
+    assert_eq!((answered("202 #"), answered("503 The queue is full")), (2 * QUEUED_BUILDS_MAX + 2, 2));
+    let last: Vec<_> = came.lines().skip_while(|l| !l.starts_with("3s pull")).map(|l| l.split(';').next()).collect();
+    let accepted = ["        202 #2001 Accepted as build 2001", "    202 #2002 Accepted as build 2002"];
+    assert_eq!([last[1], last[3]], [Some(&accepted[0][4..]), Some(accepted[1])]);
 }

@@ -1,5 +1,6 @@
 //! The scenario language. A line is a moment, and what happens then; without a moment it happens at once.
-//! Below each line stands what came of it; `(61s)` is a deadline of our own.
+//! Below it, indented, stands what came of it, one line for each decision; `(61s)` is a deadline of our own.
+//! To add a scenario write the lines alone and run `UPDATE_EXPECT=1 cargo test --lib logic`, then read.
 //!
 //! ```text
 //! with workers=2 checks=lint,test        first line: a policy other than the usual
@@ -36,9 +37,13 @@ use crate::logic::tests::words;
 /// Every scenario begins in the spring of 2026.
 const START: i64 = 1_775_000_000;
 
-/// Plays `script` and compares what came of it.
-pub fn check(script: &str, expected: Expect) {
-    expected.assert_eq(&play(script));
+/// Plays the lines of `scenario` and compares what came of them.
+pub fn check(scenario: Expect) {
+    let lines = scenario.data().lines().filter(|l| !l.trim().is_empty());
+    let indent = |l: &str| l.len() - l.trim_start().len();
+    let margin = lines.clone().map(indent).min().unwrap_or(0);
+    let script: Vec<_> = lines.filter(|l| indent(l) == margin && !l.trim_start().starts_with('(')).collect();
+    scenario.assert_eq(&play(&script.join("\n")));
 }
 
 /// Beyond this a scenario is about numbers, and comparing all rows after each line takes its time.
@@ -50,9 +55,11 @@ pub fn play(script: &str) -> String {
     let mut policy = words::policy();
     if let Some(settings) = lines.peek().and_then(|l| l.strip_prefix("with ")) {
         words::settings(&mut policy, settings);
-        lines.next();
     }
     let mut world = World::new(policy);
+    if let Some(settings) = lines.next_if(|l| l.starts_with("with ")) {
+        world.out = format!("{settings}\n");
+    }
     for line in lines {
         world.line(line);
     }
@@ -211,47 +218,44 @@ impl World {
         if self.saved.builds.len() <= COMPARED_BUILDS_MAX {
             assert_eq!(*self.state.rows(), model::select(&self.saved), "State holds what a restart would load");
         }
-        for effect in decision.effects {
-            self.effect(effect);
+        let words: Vec<_> = decision.effects.into_iter().map(|effect| self.effect(effect)).collect();
+        if !words.is_empty() {
+            self.say(&words.join("; "));
         }
         self.answer_post();
     }
 
-    fn effect(&mut self, effect: Effect) {
-        let words = match effect {
-            Effect::Answer { answer, .. } => match answer.build {
-                Some(id) => format!("answer {} #{id} {}", answer.status, answer.result),
-                None => format!("answer {} {}", answer.status, answer.result),
-            },
+    fn effect(&mut self, effect: Effect) -> String {
+        match effect {
+            Effect::Answer { answer, .. } => {
+                let build = answer.build.map_or(String::new(), |id| format!("#{id} "));
+                format!("{} {build}{}", answer.status, answer.result)
+            }
             Effect::StartBuild(job) => {
                 let checks: Vec<_> = job.checks.iter().map(|c| c.context.as_str()).collect();
-                format!("start #{} {}: {}", job.build, &job.sha[..7], checks.join(", "))
+                format!("start #{} {}", job.build, checks.join(", "))
             }
             Effect::CancelBuild(id) => format!("stop #{id}"),
             Effect::Post(post) => {
-                let (state, words) = (format!("{:?}", post.state).to_lowercase(), &post.description);
-                let target =
-                    (post.target_url != format!("http://box:8080/builds/{}", post.build)).then_some(&post.target_url);
-                assert_eq!(target, None, "every status leads to its build");
-                let line = format!("post #{} {} {}: {state}, {words}", post.build, &post.sha[..7], post.context);
+                assert_eq!(post.sha, self.saved.builds[&post.build].sha);
+                assert_eq!(post.target_url, format!("http://box:8080/builds/{}", post.build));
+                let state = format!("{:?}", post.state).to_lowercase();
+                let line = format!("post #{} {}: {state}, {}", post.build, post.context, post.description);
+                let taken = matches!(self.outcome, Some(PostOutcome::Accepted) | None);
                 self.in_flight = Some(post);
-                line
+                if taken { line } else { format!("{line} (not taken)") }
             }
             Effect::Show(panel) => format!("lamp {}: {}", colours(&panel), panel.reason),
             Effect::Exit => {
                 self.exited = true;
                 "exit".to_owned()
             }
-        };
-        self.say(&words);
+        }
     }
 
     fn answer_post(&mut self) {
         let Some(outcome) = self.outcome.clone() else { return };
         let Some(post) = self.in_flight.take() else { return };
-        if outcome != PostOutcome::Accepted {
-            self.say("(not taken)");
-        }
         self.event(Event::Posted { post, outcome });
     }
 

@@ -10,6 +10,7 @@ pub mod http;
 pub mod payload;
 pub mod process;
 pub mod repo;
+pub mod scene;
 
 use std::time::Duration;
 

@@ -1,0 +1,127 @@
+//! What is asked of GitHub when catching up: the open pull requests, what it shows for a head, and which of our hook's
+//! deliveries failed.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use ureq::http::header;
+
+use super::client::{Answer, Ask, Client};
+use super::statuses::{path_safe, unix_now};
+use crate::logic::event::{DeliveryKey, Found, LookUp, PostOutcome, Shown, StatusState};
+
+/// Pages of 100 pull requests that are read of one list: ten times what an office has open.
+const PAGES_MAX: usize = 10;
+
+/// The same list as last time is answered 304 and costs nothing: what GitHub called it, for each address.
+pub type Etags = BTreeMap<String, String>;
+
+/// An answer whose pull requests are not yet understood: the webhook room knows their shape.
+pub enum Raw {
+    Found(Found),
+    /// Pages of the list, each JSON.
+    Pulls(Vec<String>),
+}
+
+impl Client {
+    /// Asks, with at most [`PAGES_MAX`] calls.
+    ///
+    /// # Errors
+    /// What a status call would have ended in.
+    pub fn look_up(&self, what: &LookUp, hook_path: &str, etags: &mut Etags) -> Result<Raw, PostOutcome> {
+        match what {
+            LookUp::Pulls { repository } => self.pulls(repository, etags),
+            LookUp::Statuses { repository, sha } => self.statuses(repository, sha).map(Raw::Found),
+            LookUp::Deliveries { repository } => self.failed_deliveries(repository, hook_path).map(Raw::Found),
+        }
+    }
+
+    fn pulls(&self, repository: &str, etags: &mut Etags) -> Result<Raw, PostOutcome> {
+        let address = |page: usize| {
+            let order = "state=open&sort=updated&direction=desc&per_page=100";
+            format!("/repos/{}/pulls?{order}&page={page}", path_safe(repository))
+        };
+        let first = self.get(repository, &address(1), etags.get(repository).map(String::as_str))?;
+        if first.status == 304 {
+            return Ok(Raw::Found(Found::Same));
+        }
+        let mut more = has_next(&first);
+        etags.remove(repository);
+        // Of several pages the first can stay the same while another changes.
+        if let Some(etag) = first.headers.get(header::ETAG).and_then(|e| e.to_str().ok()).filter(|_| !more) {
+            etags.insert(repository.to_owned(), etag.to_owned());
+        }
+        let mut pages = vec![first.body];
+        while more && pages.len() < PAGES_MAX {
+            let next = self.get(repository, &address(pages.len() + 1), None)?;
+            more = has_next(&next);
+            pages.push(next.body);
+        }
+        Ok(Raw::Pulls(pages))
+    }
+
+    /// The newest status of each context: the combined status lists just those.
+    fn statuses(&self, repository: &str, sha: &str) -> Result<Found, PostOutcome> {
+        let path = format!("/repos/{}/commits/{}/status?per_page=100", path_safe(repository), path_safe(sha));
+        let answer = self.get(repository, &path, None)?;
+        let list = json(&answer)?["statuses"].take();
+        let shown = |status: &Value| {
+            Some(Shown {
+                context: status["context"].as_str()?.to_owned(),
+                state: serde_json::from_value::<StatusState>(status["state"].clone()).ok()?,
+                description: status["description"].as_str().unwrap_or_default().to_owned(),
+            })
+        };
+        Ok(Found::Statuses(list.as_array().into_iter().flatten().filter_map(shown).collect()))
+    }
+
+    /// Deliveries of pull requests that our hook could not bring. A token that may not look at hooks finds none.
+    fn failed_deliveries(&self, repository: &str, hook_path: &str) -> Result<Found, PostOutcome> {
+        let hooks = format!("/repos/{}/hooks", path_safe(repository));
+        let none = Ok(Found::Deliveries(Vec::new()));
+        let Ok(answer) = self.get(repository, &format!("{hooks}?per_page=100"), None) else { return none };
+        let list = json(&answer)?;
+        let ours = |h: &&Value| h["config"]["url"].as_str().is_some_and(|url| url.ends_with(hook_path));
+        let Some(hook_id) = list.as_array().into_iter().flatten().find(ours).and_then(|h| h["id"].as_u64()) else {
+            return none;
+        };
+        let answer = self.get(repository, &format!("{hooks}/{hook_id}/deliveries?per_page=100"), None)?;
+        let deliveries = json(&answer)?;
+        let mut arrived: BTreeMap<String, bool> = BTreeMap::new();
+        for delivery in deliveries.as_array().into_iter().flatten().filter(|d| d["event"] == "pull_request") {
+            let fine = delivery["status_code"].as_u64().is_some_and(|code| (200..300).contains(&code));
+            if let Some(guid) = delivery["guid"].as_str() {
+                *arrived.entry(guid.to_owned()).or_default() |= fine;
+            }
+        }
+        let failed = arrived.into_iter().filter(|(_, fine)| !fine);
+        Ok(Found::Deliveries(failed.map(|(guid, _)| DeliveryKey { guid, hook_id }).collect()))
+    }
+
+    fn get(&self, repository: &str, path: &str, etag: Option<&str>) -> Result<Answer, PostOutcome> {
+        let token = self.token_or_refusal()?;
+        let answer = self.call(token, path, Ask::Get(etag));
+        let answer = answer.map_err(|e| PostOutcome::Unreachable { error: self.clean(&e), wait: None })?;
+        if answer.status == 200 || (answer.status == 304 && etag.is_some()) {
+            return Ok(answer);
+        }
+        match self.judge(&answer, repository, unix_now()) {
+            // Another 2xx or a 304 to nothing: no GitHub does that, but something between may.
+            PostOutcome::Accepted => Err(unreadable(&answer)),
+            outcome => Err(outcome),
+        }
+    }
+}
+
+fn has_next(answer: &Answer) -> bool {
+    let link = answer.headers.get(header::LINK).and_then(|l| l.to_str().ok());
+    link.is_some_and(|link| link.contains("rel=\"next\""))
+}
+
+fn json(answer: &Answer) -> Result<Value, PostOutcome> {
+    serde_json::from_str(&answer.body).map_err(|_| unreadable(answer))
+}
+
+fn unreadable(answer: &Answer) -> PostOutcome {
+    PostOutcome::Unreachable { error: format!("GitHub's answer ({}) can't be read", answer.status), wait: None }
+}

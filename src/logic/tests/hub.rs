@@ -1,0 +1,121 @@
+//! A GitHub for storms: pull requests that live their own life, deliveries that come late, twice and out of
+//! order, and the statuses that it shows.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+
+use super::words;
+use crate::logic::event::{Delivery, DeliveryKey, Hook, Post, PullAction, PullPayload};
+use crate::logic::rows::Rows;
+
+/// Pull requests in one storm: enough to get into each other's way.
+const PULLS_MAX: usize = 6;
+
+/// Pushes to one pull request within a second. Of more than this, coming in the wrong order, nobody could tell
+/// the newest.
+const PUSHES_A_SECOND_MAX: u32 = 2;
+
+/// What GitHub knows.
+#[derive(Default)]
+pub struct Hub {
+    pulls: Vec<HubPull>,
+    /// Events that pilotlight has not answered for yet.
+    pub inbox: Vec<Delivery>,
+    /// Those that it has; a person may redeliver them, another hook may bring them again.
+    pub sent: Vec<Delivery>,
+    /// By repository, sha and context.
+    pub shown: BTreeMap<(String, String, String), Post>,
+    counter: u64,
+}
+
+struct HubPull {
+    payload: PullPayload,
+    pushes: u32,
+}
+
+impl Hub {
+    /// Something happens at GitHub, not before `wall`.
+    pub fn live(&mut self, rng: &mut Rng, wall: i64) {
+        self.counter += 1;
+        if rng.u8(..20) == 0 {
+            let event = "push".to_owned();
+            let hook = if rng.bool() { Hook::Ping } else { Hook::Other { event } };
+            return self.send(hook);
+        }
+        if self.pulls.is_empty() || (self.pulls.len() < PULLS_MAX && rng.u8(..4) == 0) {
+            return self.open(rng, wall);
+        }
+        let at = rng.usize(..self.pulls.len());
+        let heads: Vec<_> = self.pulls.iter().map(|p| p.payload.head_sha.clone()).collect();
+        let new_head = if rng.u8(..5) == 0 { rng.choice(&heads).cloned() } else { None };
+        let new_head = new_head.unwrap_or_else(|| words::sha(&format!("{:07x}", 0xa_0000 + self.counter)));
+        let pull = &mut self.pulls[at];
+        let payload = &mut pull.payload;
+        payload.before = None;
+        payload.action = match (payload.open, rng.u8(..10)) {
+            (false, 0..8) => PullAction::Reopened,
+            (true, 0..5) => PullAction::Synchronize,
+            (true, 5) => PullAction::Edited { new_base: true },
+            (true, 6) => PullAction::ReadyForReview,
+            (true, 7..9) => PullAction::Closed,
+            _ => PullAction::Other("labeled".to_owned()),
+        };
+        let push = payload.action == PullAction::Synchronize && new_head != payload.head_sha;
+        let same_second = push && pull.pushes < PUSHES_A_SECOND_MAX && !heads.contains(&new_head);
+        let soonest = payload.updated_at + i64::from(!same_second);
+        pull.pushes = if push && payload.updated_at >= wall.max(soonest) { pull.pushes + 1 } else { u32::from(push) };
+        payload.updated_at = wall.max(soonest);
+        match payload.action {
+            PullAction::Synchronize if push => {
+                payload.before = Some(std::mem::replace(&mut payload.head_sha, new_head))
+            }
+            PullAction::Synchronize => payload.action = PullAction::ReadyForReview,
+            PullAction::Edited { .. } => payload.base_ref = format!("base{}", rng.u8(..3)),
+            PullAction::Closed => payload.open = false,
+            PullAction::Reopened => payload.open = true,
+            _ => {}
+        }
+        if !push {
+            pull.pushes = PUSHES_A_SECOND_MAX;
+        }
+        let hook = Hook::Pull(Box::new(pull.payload.clone()));
+        self.send(hook);
+    }
+
+    /// That all has been heard of: each head and state as it is.
+    pub fn assert_known(&self, rows: &Rows) {
+        for PullPayload { repository, number, head_sha, open, base_ref, .. } in self.pulls.iter().map(|p| &p.payload) {
+            let known = &rows.pulls[&(repository.clone(), *number)];
+            assert_eq!((&known.head_sha, known.open), (head_sha, *open), "{repository}#{number} as it is at GitHub");
+            assert!(!open || known.base_ref == *base_ref, "{repository}#{number} has base {base_ref}");
+        }
+    }
+
+    fn open(&mut self, rng: &mut Rng, wall: i64) {
+        let repository = if rng.u8(..3) == 0 { "acme/lib" } else { "acme/app" };
+        let shared = self.pulls.iter().map(|p| &p.payload).find(|p| p.repository == repository && rng.u8(..3) == 0);
+        let fork = rng.u8(..3) == 0;
+        let payload = PullPayload {
+            action: PullAction::Opened,
+            repository: repository.to_owned(),
+            number: self.pulls.len() as u64 + 1,
+            title: "Make it shine".to_owned(),
+            head_sha: shared
+                .map_or_else(|| words::sha(&format!("{:07x}", 0xf_0000 + self.counter)), |p| p.head_sha.clone()),
+            head_ref: "topic".to_owned(),
+            head_repository: Some(if fork { "mallory/app" } else { repository }.to_owned()),
+            base_ref: "main".to_owned(),
+            open: true,
+            updated_at: wall,
+            before: None,
+        };
+        self.pulls.push(HubPull { payload: payload.clone(), pushes: 0 });
+        self.send(Hook::Pull(Box::new(payload)));
+    }
+
+    fn send(&mut self, hook: Hook) {
+        let key = DeliveryKey { guid: format!("guid-{}", self.counter), hook_id: 1 };
+        self.inbox.push(Delivery { key, hook });
+    }
+}

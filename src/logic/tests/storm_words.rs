@@ -1,0 +1,104 @@
+//! What builders and people say in a storm.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::words;
+use crate::logic::build::CheckEnd;
+use crate::logic::event::{BuildNews, Job};
+use crate::logic::policy::{Approval, Follow, Isolation, Policy};
+
+/// A build in the hands of a builder.
+pub struct Running {
+    started: bool,
+    /// It was told to stop.
+    pub stopped: bool,
+    checks: VecDeque<usize>,
+    now: Option<usize>,
+}
+
+impl Running {
+    pub fn new(job: &Job) -> Running {
+        let checks = job.checks.iter().map(|c| c.index).collect();
+        Running { started: false, stopped: false, checks, now: None }
+    }
+
+    /// The next word; when all is `calm`, a good one.
+    pub fn next(&mut self, rng: &mut Rng, calm: bool) -> BuildNews {
+        if !calm && rng.u8(..30) == 0 {
+            return any(rng);
+        }
+        if self.stopped {
+            return BuildNews::Finished { error: Some("stopped".to_owned()) };
+        }
+        if !self.started {
+            return match rng.u8(..10) {
+                0..2 if !calm => BuildNews::NotFetched { error: "no such ref".to_owned() },
+                2 if !calm => BuildNews::NoWorker { error: "no unit".to_owned() },
+                _ => {
+                    self.started = true;
+                    BuildNews::Started
+                }
+            };
+        }
+        if let Some(check) = self.now.take() {
+            return BuildNews::CheckFinished { check, end: end(rng), took: Duration::from_secs(41), log_end: 2 };
+        }
+        match self.checks.pop_front() {
+            Some(check) => {
+                self.now = Some(check);
+                BuildNews::CheckStarted { check, log_start: 1 }
+            }
+            None => BuildNews::Finished { error: None },
+        }
+    }
+}
+
+/// Any word at all.
+pub fn any(rng: &mut Rng) -> BuildNews {
+    let check = rng.usize(..4);
+    match rng.u8(..6) {
+        0 => BuildNews::Started,
+        1 => BuildNews::NotFetched { error: "no such ref".to_owned() },
+        2 => BuildNews::NoWorker { error: "no unit".to_owned() },
+        3 => BuildNews::CheckStarted { check, log_start: 1 },
+        4 => BuildNews::CheckFinished { check, end: end(rng), took: Duration::ZERO, log_end: 2 },
+        _ => BuildNews::Finished { error: rng.bool().then(|| "lost ".repeat(40)) },
+    }
+}
+
+/// Whether the builder holds the build no more.
+pub fn gives_back(news: &BuildNews) -> bool {
+    matches!(news, BuildNews::NotFetched { .. } | BuildNews::NoWorker { .. } | BuildNews::Finished { .. })
+}
+
+/// Another policy. With `restless`, repositories and checks change too.
+pub fn shuffle(policy: &mut Policy, rng: &mut Rng, restless: bool) {
+    policy.workers = rng.usize(1..4);
+    policy.isolation = if rng.u8(..4) == 0 { Isolation::None } else { Isolation::Systemd };
+    policy.approval = match rng.u8(..6) {
+        0 => Approval::None,
+        1 => Approval::All,
+        _ => Approval::Forks,
+    };
+    policy.follow = if rng.u8(..3) == 0 { Follow::Worst } else { Follow::Latest };
+    policy.blink = rng.bool();
+    if restless {
+        let checks = ["lint,test", "test", "test,doc", "Lint"];
+        let mut repository = |name| words::repository(name, checks[rng.usize(..checks.len())]);
+        policy.repositories = vec![repository("acme/app"), repository("acme/lib")];
+        policy.repositories.truncate(rng.usize(1..3));
+    }
+}
+
+fn end(rng: &mut Rng) -> CheckEnd {
+    match rng.u8(..8) {
+        0 => CheckEnd::Exited(2),
+        1 => CheckEnd::Signalled(11),
+        2 => CheckEnd::TimedOut(Duration::from_secs(600)),
+        3 => CheckEnd::Broken("it broke ".repeat(30)),
+        _ => CheckEnd::Exited(0),
+    }
+}

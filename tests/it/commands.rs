@@ -1,0 +1,114 @@
+//! The command line against a daemon that runs: what each command does.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::PATIENCE;
+use crate::support::payload::pull;
+use crate::support::process::{Finished, Process, run_to_end};
+use crate::support::scene::{APP, Scene, WAITS, wait_until_gone};
+
+#[track_caller]
+fn done(finished: Finished) -> String {
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{}", finished.stdout);
+    finished.stdout
+}
+
+#[test]
+fn status_and_builds_tell_what_is_going_on() {
+    let scene = Scene::new(&[("test", WAITS)]);
+    assert_eq!(done(scene.daemon.cli(&["status"])), "0 running, 0 queued, 0 waiting for approval; lamp: No pull request yet");
+    let empty = done(scene.daemon.cli(&["builds"]));
+    assert_eq!(empty.lines().count(), 1, "{empty}");
+    assert_eq!(done(scene.daemon.cli(&["builds", "--json"])), "{\"builds\":[]}\n");
+
+    let first = scene.commit(1, &[]);
+    scene.accepted(pull("opened", APP, 1, &first, 0).with("/pull_request/title", "Bell \u{7} \u{1b}[31mred \u{202e}!"));
+    scene.cues.hear(&first);
+    let (second, _) = scene.open(2);
+    scene.daemon.wait_build(1, "running");
+    let status = done(scene.daemon.cli(&["status"]));
+    assert_eq!(status, "1 running, 1 queued, 0 waiting for approval; lamp: acme/app#2 is queued");
+    let table = done(scene.daemon.cli(&["builds"]));
+    let rows: Vec<Vec<_>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["BUILD", "STATE", "PULL", "SHA", "QUEUED", "TITLE"]);
+    assert_eq!(rows[1][..4], ["2", "queued", "acme/app#2", &second[..7]]);
+    assert_eq!(rows[2][..4], ["1", "running", "acme/app#1", &first[..7]]);
+    assert!(!table.contains(['\u{7}', '\u{1b}', '\u{202e}']), "{table:?}");
+    let json: Value = serde_json::from_str(&done(scene.daemon.cli(&["builds", "--json"]))).expect("JSON");
+    assert_eq!(json, scene.daemon.get_json("/api/v1/builds"));
+}
+
+#[test]
+fn log_shows_a_build_and_follows_it_to_its_end() {
+    let scene = Scene::new(&[("test", "echo begun; echo at $PILOTLIGHT_SHA $$ > @say; read _ < @go; echo ended >&2")]);
+    let (sha, _) = scene.open(1);
+    scene.cues.hear(&sha);
+    let mut following = Process::start(&mut scene.daemon.room.command(&["log", "1", "-f"]));
+    following.stdout.wait_for("begun", PATIENCE);
+    let now = done(scene.daemon.cli(&["log", "1"]));
+    assert!(now.ends_with("begun\n") && !now.contains("ended"), "{now:?}");
+    scene.cues.go();
+    assert_eq!(following.wait(PATIENCE).and_then(|status| status.code()), Some(0), "it ends by itself");
+    let followed = following.stdout.wait_for_end();
+    scene.shown(&sha, "test", "success");
+    assert_eq!(followed, done(scene.daemon.cli(&["log", "1"])));
+    assert_eq!(followed, scene.log(1));
+    assert!(followed.contains("begun\nended\n"), "{followed}");
+}
+
+#[test]
+fn cancel_ends_a_build_and_names_the_person() {
+    let scene = Scene::new(&[("test", WAITS)]);
+    let (sha, _) = scene.open(1);
+    let (waiting, _) = scene.open(2);
+    let pid = scene.cues.hear_pid(&sha);
+    let me = run_to_end(Command::new("id").arg("-un")).stdout;
+    for (id, sha) in [(2, &waiting), (1, &sha)] {
+        let words = done(scene.daemon.cli(&["cancel", &id.to_string()]));
+        assert_eq!(words, format!("Cancelled build {id}\n").trim_end());
+        assert_eq!(scene.shown(sha, "test", "error").description, format!("Cancelled by {me}"));
+        assert_eq!(scene.daemon.wait_build(id, "cancelled")["reason"], format!("Cancelled by {me}").as_str());
+    }
+    wait_until_gone(pid);
+    let lights = scene.daemon.get_json("/api/v1/lights");
+    assert_eq!([&lights["red"], &lights["yellow"], &lights["green"]], ["on", "on", "off"], "{lights}");
+    assert_eq!(lights["reason"], "acme/app#2 was cancelled");
+}
+
+#[test]
+fn rebuild_makes_a_new_build_of_what_has_ended_and_joins_what_has_not() {
+    let scene = Scene::new(&[("test", WAITS)]);
+    let (sha, _) = scene.open(1);
+    scene.cues.hear(&sha);
+    assert_eq!(done(scene.daemon.cli(&["rebuild", "1"])), "Joined build 1, which has not ended yet");
+    scene.cues.go();
+    scene.shown(&sha, "test", "success");
+    assert_eq!(done(scene.daemon.cli(&["rebuild", "1"])), "Accepted as build 2");
+    scene.cues.go();
+    scene.daemon.wait_build(2, "success");
+    assert_eq!(done(scene.daemon.cli(&["rebuild", "acme/app#1"])), "Accepted as build 3");
+    scene.cues.go();
+    let build = scene.daemon.wait_build(3, "success");
+    assert_eq!(build["sha"], sha.as_str());
+
+    let pushed = scene.commit(1, &[]);
+    scene.cues.go();
+    scene.accepted(pull("synchronize", APP, 1, &pushed, 1));
+    scene.shown(&pushed, "test", "success");
+    let old = scene.daemon.cli(&["rebuild", "1"]);
+    let words = format!("pilotlight: The head of acme/app#1 is now {}: `rebuild acme/app#1` builds that one", &pushed[..7]);
+    assert_eq!((old.code, old.stderr), (Some(1), words));
+}
+
+#[test]
+fn lamp_goes_through_the_running_daemon() {
+    let scene = Scene::with(&[("test", "true")], |c| c.set("lights.driver", "\"terminal\""));
+    for word in ["test", "red", "yellow", "green", "off"] {
+        let said = done(scene.daemon.cli(&["lamp", word]));
+        assert_eq!(said, format!("The lamp shows {word} for a moment, then the truth again"));
+    }
+    assert_eq!(done(scene.daemon.cli(&["lamp", "green"])).lines().count(), 1);
+    scene.daemon.wait_for_stdout("lamp: green on");
+}
