@@ -56,10 +56,7 @@ impl Patience {
     pub fn with(job: &Job) -> Patience {
         let checks = job.checks.iter().map(|check| check.timeout.saturating_add(CHECK_GRACE));
         let work = checks.fold(SETUP_DEADLINE, Duration::saturating_add);
-        Patience {
-            work: work.min(WORK_DEADLINE_MAX),
-            leave: LEAVE_DEADLINE,
-        }
+        Patience { work: work.min(WORK_DEADLINE_MAX), leave: LEAVE_DEADLINE }
     }
 }
 
@@ -81,11 +78,7 @@ pub fn follow(
             (cancelled, deadline) = (true, Instant::now() + patience.leave);
         }
         if Instant::now() >= deadline {
-            return Ok(if cancelled {
-                End::Cancelled
-            } else {
-                End::Broken("the worker took too long".to_owned())
-            });
+            return Ok(if cancelled { End::Cancelled } else { End::Broken("the worker took too long".to_owned()) });
         }
         if readable && !inbox.fill(stream)? {
             return Ok(if cancelled { End::Cancelled } else { End::Silent });
@@ -164,11 +157,7 @@ enum Phase {
 
 impl<'a> Course<'a> {
     pub fn new(job: &'a Job, log: &'a mut Log) -> Course<'a> {
-        Course {
-            job,
-            log,
-            phases: vec![Phase::Waits; job.checks.len()],
-        }
+        Course { job, log, phases: vec![Phase::Waits; job.checks.len()] }
     }
 
     fn take(&mut self, frame: Frame) -> Result<Step, String> {
@@ -194,10 +183,7 @@ impl<'a> Course<'a> {
         *phase = Phase::Runs { since: Instant::now() };
         let command = check.run.lines().next().unwrap_or_default();
         let log_start = self.log.section(&format!("{}: {command}", check.context));
-        Ok(BuildNews::CheckStarted {
-            check: index,
-            log_start,
-        })
+        Ok(BuildNews::CheckStarted { check: index, log_start })
     }
 
     fn finished(&mut self, index: usize, end: CheckEnd, took: Duration) -> Result<BuildNews, String> {

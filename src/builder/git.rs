@@ -85,41 +85,23 @@ impl From<io::Error> for Failure {
 impl Git {
     /// `token` goes to `token_host` (`host` or `host:port`) alone.
     pub fn new(token: Option<String>, token_host: String) -> Git {
-        let inherited: Vec<_> = INHERITED
-            .iter()
-            .filter_map(|name| Some((*name, env::var_os(name)?)))
-            .collect();
+        let inherited: Vec<_> = INHERITED.iter().filter_map(|name| Some((*name, env::var_os(name)?))).collect();
         let path = env::var_os("PATH").unwrap_or_default();
         // Looked up once: with a path the standard library starts a process without copying ours.
-        let program = env::split_paths(&path)
-            .map(|dir| dir.join("git"))
-            .find(|git| git.is_file());
-        Git {
-            program: program.unwrap_or_else(|| "git".into()),
-            inherited,
-            token,
-            token_host,
-        }
+        let program = env::split_paths(&path).map(|dir| dir.join("git")).find(|git| git.is_file());
+        Git { program: program.unwrap_or_else(|| "git".into()), inherited, token, token_host }
     }
 
     /// Runs `git ARGS` to its end; `url` is the remote it talks to, if any. Returns its words.
     pub fn run(&self, args: &[&OsStr], url: Option<&str>, watch: Watch<'_>) -> Result<String, Failure> {
         let mut command = self.command(url);
-        command
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = Process::spawn(&mut command)
             .map_err(|error| Failure::Failed(format!("cannot start git: {error}. Install git.")))?;
         let mut stderr = process.take_stderr();
         let mut said = Vec::new();
         loop {
-            let fds = [
-                Some(watch.cancel),
-                Some(process.ended()),
-                stderr.as_ref().map(AsFd::as_fd),
-            ];
+            let fds = [Some(watch.cancel), Some(process.ended()), stderr.as_ref().map(AsFd::as_fd)];
             let [cancelled, ended, spoke] = ready(fds, watch.deadline)?;
             if cancelled {
                 process.stop(STOP_GRACE)?;
@@ -127,9 +109,7 @@ impl Git {
             }
             if Instant::now() >= watch.deadline {
                 process.stop(STOP_GRACE)?;
-                return Err(Failure::Failed(
-                    self.redact(&said) + "\nfatal: git took too long and was stopped",
-                ));
+                return Err(Failure::Failed(self.redact(&said) + "\nfatal: git took too long and was stopped"));
             }
             if spoke {
                 // All it said counts before its end does; who inherited its stderr may keep that open for ever.
@@ -159,10 +139,7 @@ impl Git {
             ("GIT_TERMINAL_PROMPT", "0"),
             ("GIT_ASKPASS", ""),
             ("GIT_ALLOW_PROTOCOL", "file:http:https:ssh:git"),
-            (
-                "GIT_SSH_COMMAND",
-                "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15",
-            ),
+            ("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=30 -oServerAliveInterval=15"),
         ]);
         let mut settings = vec![
             ("protocol.version".to_owned(), "2"),
@@ -178,9 +155,7 @@ impl Git {
         }
         command.env("GIT_CONFIG_COUNT", settings.len().to_string());
         for (n, (key, value)) in settings.into_iter().enumerate() {
-            command
-                .env(format!("GIT_CONFIG_KEY_{n}"), key)
-                .env(format!("GIT_CONFIG_VALUE_{n}"), value);
+            command.env(format!("GIT_CONFIG_KEY_{n}"), key).env(format!("GIT_CONFIG_VALUE_{n}"), value);
         }
         command
     }
@@ -225,14 +200,8 @@ fn hear(mut pipe: ChildStderr, said: &mut Vec<u8>) -> Option<ChildStderr> {
 /// The one line of git's words that tells why it failed, for people.
 pub fn gist(said: &str) -> String {
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
-    let line = lines()
-        .rfind(|line| !VAGUE.contains(line))
-        .or_else(|| lines().next())
-        .unwrap_or("git gave no reason");
-    let line = ["fatal: ", "error: "]
-        .iter()
-        .find_map(|prefix| line.strip_prefix(prefix))
-        .unwrap_or(line);
+    let line = lines().rfind(|line| !VAGUE.contains(line)).or_else(|| lines().next()).unwrap_or("git gave no reason");
+    let line = ["fatal: ", "error: "].iter().find_map(|prefix| line.strip_prefix(prefix)).unwrap_or(line);
     plain(line)
 }
 

@@ -34,40 +34,24 @@ impl Worker {
         command.arg("worker").env_clear().env("LANG", "C.UTF-8");
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         // What it has to say about itself goes where our own log goes under systemd; builds never see that stream.
-        command
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
+        command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::inherit());
         let child = Process::spawn(&mut command).with_context(|| format!("cannot start {} worker", exe.display()))?;
-        Ok(Worker {
-            stream,
-            child: Some(child),
-            unit: String::new(),
-        })
+        Ok(Worker { stream, child: Some(child), unit: String::new() })
     }
 
     /// Connects to the unit's socket, which starts it.
     pub fn unit(sockets: &Path, slug: &str) -> Result<Worker> {
         let (socket, unit) = (sockets.join(format!("{slug}.sock")), format!("pilotlight-build@{slug}"));
         let stream = UnixStream::connect(&socket).with_context(|| {
-            format!(
-                "no worker at {}: run `sudo systemctl enable --now {unit}.socket`",
-                socket.display()
-            )
+            format!("no worker at {}: run `sudo systemctl enable --now {unit}.socket`", socket.display())
         })?;
-        Ok(Worker {
-            stream,
-            child: None,
-            unit: format!("; see journalctl -u {unit}.service"),
-        })
+        Ok(Worker { stream, child: None, unit: format!("; see journalctl -u {unit}.service") })
     }
 
     /// Gives it its job.
     pub fn hand(&mut self, job: WorkerJob) -> Result<()> {
         self.stream.set_write_timeout(Some(HAND_OVER_DEADLINE))?;
-        Frame::Job(job)
-            .write(&mut self.stream)
-            .context("the worker did not take its job")
+        Frame::Job(job).write(&mut self.stream).context("the worker did not take its job")
     }
 
     /// Ends the stream and waits until the child has left; kills it when that takes too long. Returns how it ended,

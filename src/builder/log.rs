@@ -39,27 +39,11 @@ impl Log {
         let dir = path.parent().unwrap_or(state_dir);
         // A build's output is for whoever the dashboard shows it to, not for every user of the machine.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        let file = made.and_then(|()| {
-            OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&path)
-        });
-        let file = file
-            .inspect_err(|error| log::warn!(build = build; "cannot write {}: {error}", path.display()))
-            .ok();
+        let file =
+            made.and_then(|()| OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path));
+        let file = file.inspect_err(|error| log::warn!(build = build; "cannot write {}: {error}", path.display())).ok();
         let (head_left, tail) = (LOG_HEAD_BYTES_MAX, Vec::new());
-        Log {
-            file,
-            build,
-            written: 0,
-            mid_line: false,
-            head_left,
-            tail,
-            cut: 0,
-        }
+        Log { file, build, written: 0, mid_line: false, head_left, tail, cut: 0 }
     }
 
     /// Ends the section before and heads a new one. Returns the offset of its first byte after the header.

@@ -68,10 +68,7 @@ pub struct Mirror {
 impl Mirror {
     pub fn new(state_dir: &Path, repository: &str) -> Mirror {
         let (dir, slug) = (state_dir.join("mirrors"), slug(repository));
-        Mirror {
-            path: dir.join(format!("{slug}.git")),
-            lock: dir.join(format!("{slug}.lock")),
-        }
+        Mirror { path: dir.join(format!("{slug}.git")), lock: dir.join(format!("{slug}.lock")) }
     }
 
     pub fn path(&self) -> &Path {
@@ -104,28 +101,17 @@ impl Mirror {
     /// git is at ease with a fetch or a checkout beside it, and keeps what lost its last ref for two weeks.
     pub fn tidy(&self, git: &Git) -> Option<JoinHandle<()>> {
         let objects = self.path.join("objects");
-        let (loose, packs) = (
-            files(&objects.join("17"), None),
-            files(&objects.join("pack"), Some("pack")),
-        );
+        let (loose, packs) = (files(&objects.join("17"), None), files(&objects.join("pack"), Some("pack")));
         if loose <= LOOSE_FILES_MAX && packs <= PACKS_MAX {
             return None;
         }
         let mut command = git.command(None);
         // One thread and a small window: this machine may have 512 MiB. What is unreachable goes into a pack, or
         // it would count as piled up again the next time.
-        for setting in [
-            "gc.autoDetach=false",
-            "gc.cruftPacks=true",
-            "pack.threads=1",
-            "pack.windowMemory=32m",
-        ] {
+        for setting in ["gc.autoDetach=false", "gc.cruftPacks=true", "pack.threads=1", "pack.windowMemory=32m"] {
             command.args(["-c", setting]);
         }
-        command
-            .arg("--git-dir")
-            .arg(&self.path)
-            .args(["gc", "--auto", "--quiet"]);
+        command.arg("--git-dir").arg(&self.path).args(["gc", "--auto", "--quiet"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let work = move || {
             // Of this thread alone, on Linux, and what it starts inherits it.
@@ -141,11 +127,7 @@ impl Mirror {
     fn lock(&self, watch: Watch<'_>) -> Result<File, Failure> {
         let said = |error: io::Error| Failure::Failed(format!("cannot lock {}: {error}", self.lock.display()));
         fs::create_dir_all(self.lock.parent().unwrap_or(&self.lock)).map_err(said)?;
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(&self.lock)
-            .map_err(said)?;
+        let file = OpenOptions::new().append(true).create(true).open(&self.lock).map_err(said)?;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(file),
@@ -156,9 +138,7 @@ impl Mirror {
                 return Err(Failure::Cancelled);
             }
             if Instant::now() >= watch.deadline {
-                return Err(Failure::Failed(
-                    "another fetch of this repository does not end".to_owned(),
-                ));
+                return Err(Failure::Failed("another fetch of this repository does not end".to_owned()));
             }
         }
     }
@@ -208,11 +188,7 @@ impl Mirror {
     fn remove_broken(&self, git: &Git, watch: Watch<'_>) -> Result<bool, Failure> {
         match self.run(git, &["fsck", "--no-dangling", "--no-progress"], None, watch) {
             Err(Failure::Failed(said)) if Instant::now() < watch.deadline => {
-                log::warn!(
-                    "the mirror {} is broken and is made anew: {}",
-                    self.path.display(),
-                    gist(&said)
-                );
+                log::warn!("the mirror {} is broken and is made anew: {}", self.path.display(), gist(&said));
                 fs::remove_dir_all(&self.path)?;
                 Ok(true)
             }

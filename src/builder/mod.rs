@@ -151,9 +151,7 @@ fn work(
     let mut worker = match worker {
         Ok(worker) => worker,
         Err(error) => {
-            return BuildNews::NoWorker {
-                error: plain(&format!("{error:#}")),
-            };
+            return BuildNews::NoWorker { error: plain(&format!("{error:#}")) };
         }
     };
     let error = match worker.hand(worker_job(&order.job, mirror, room)) {
@@ -166,9 +164,7 @@ fn work(
         }
         Err(error) => Some(format!("{error:#} ({})", worker.dismiss())),
     };
-    BuildNews::Finished {
-        error: error.map(|error| plain(&error)),
-    }
+    BuildNews::Finished { error: error.map(|error| plain(&error)) }
 }
 
 /// Why not every check ran; `how` is what became of the worker.
@@ -221,10 +217,6 @@ pub fn slug(repository: &str) -> String {
 /// One short line for people out of words from outside: no control characters, none that turn the text around.
 fn plain(text: &str) -> String {
     let turns = |c: &char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let words = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .filter(|c| !turns(c))
-        .collect::<String>();
+    let words = text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !turns(c)).collect::<String>();
     words.trim().chars().take(REASON_CHARS_MAX).collect()
 }

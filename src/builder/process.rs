@@ -12,17 +12,10 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 /// Which of `fds` can be read or have hung up; none of them once `deadline` has passed. `None` is never ready.
 pub fn ready<const N: usize>(fds: [Option<BorrowedFd<'_>>; N], deadline: Instant) -> io::Result<[bool; N]> {
-    let mut polled: Vec<_> = fds
-        .iter()
-        .flatten()
-        .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
-        .collect();
+    let mut polled: Vec<_> = fds.iter().flatten().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let left = Timespec {
-            tv_sec: left.as_secs() as i64,
-            tv_nsec: left.subsec_nanos().into(),
-        };
+        let left = Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() };
         match poll(&mut polled, Some(&left)) {
             Ok(_) => break,
             Err(Errno::INTR) => {}
@@ -45,11 +38,7 @@ impl Process {
     pub fn spawn(command: &mut Command) -> io::Result<Process> {
         let mut child = command.process_group(0).spawn()?;
         match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
-            Ok(pidfd) => Ok(Process {
-                child,
-                pidfd,
-                reaped: false,
-            }),
+            Ok(pidfd) => Ok(Process { child, pidfd, reaped: false }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();

@@ -24,9 +24,7 @@ pub struct Origin {
 
 impl Origin {
     pub fn new() -> Origin {
-        let origin = Origin {
-            dir: TempDir::new().unwrap(),
-        };
+        let origin = Origin { dir: TempDir::new().unwrap() };
         origin.git(&["init", "--bare", "--quiet", "."], "");
         origin
     }
@@ -57,27 +55,15 @@ impl Origin {
 /// Runs git in `dir`, far from the machine's own configuration.
 pub fn git(dir: &Path, args: &[&str], input: &str) -> Option<String> {
     let mut command = Command::new("git");
-    command
-        .args(args)
-        .current_dir(dir)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_CONFIG_NOSYSTEM", "1");
+    command.args(args).current_dir(dir).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     for role in ["AUTHOR", "COMMITTER"] {
-        command
-            .env(format!("GIT_{role}_NAME"), "Ada")
-            .env(format!("GIT_{role}_EMAIL"), "ada@example.org");
+        command.env(format!("GIT_{role}_NAME"), "Ada").env(format!("GIT_{role}_EMAIL"), "ada@example.org");
     }
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    output
-        .status
-        .success()
-        .then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
 }
 
 /// Build 5 of pull request 7, with two checks.
@@ -120,11 +106,7 @@ impl Bench {
             unit_sockets: dir.path().to_owned(),
             unit_rooms: below("units"),
         };
-        Bench {
-            dir,
-            origin: Origin::new(),
-            config,
-        }
+        Bench { dir, origin: Origin::new(), config }
     }
 
     /// A worker that is this shell script, once it has begun to read its job.
@@ -200,15 +182,7 @@ fn say(frame: Frame) -> String {
 
 #[test]
 fn a_child_does_a_build() {
-    let course = [
-        said("tree\n"),
-        started(0),
-        said("one\n"),
-        passed(0),
-        started(1),
-        passed(1),
-        done(None),
-    ];
+    let course = [said("tree\n"), started(0), said("one\n"), passed(0), started(1), passed(1), done(None)];
     let script: String = course.map(say).concat();
     let bench = Bench::new(Isolation::None).worker(&format!("env > env; echo $$ $1 > pid\n{script}"));
     let news = bench.news();
@@ -219,17 +193,8 @@ fn a_child_does_a_build() {
     assert_eq!(one, "one\n── test: make test\n");
     let words: Vec<_> = news.iter().map(|news| format!("{news:?}")).collect();
     let (at, all) = (before.len(), log.len());
-    assert_eq!(
-        words[..2],
-        [
-            "Started".to_owned(),
-            format!("CheckStarted {{ check: 0, log_start: {at} }}")
-        ]
-    );
-    assert!(
-        words[2].starts_with("CheckFinished { check: 0, end: Exited(0), took: "),
-        "{words:?}"
-    );
+    assert_eq!(words[..2], ["Started".to_owned(), format!("CheckStarted {{ check: 0, log_start: {at} }}")]);
+    assert!(words[2].starts_with("CheckFinished { check: 0, end: Exited(0), took: "), "{words:?}");
     assert!(words[2].ends_with(&format!(", log_end: {} }}", at + 4)), "{words:?}");
     assert_eq!(words[3], format!("CheckStarted {{ check: 1, log_start: {all} }}"));
     assert!(words[4].ends_with(&format!(", log_end: {all} }}")), "{words:?}");
@@ -263,9 +228,7 @@ fn a_child_that_dies_is_told_of() {
 
 #[test]
 fn a_mirror_that_a_power_cut_broke_costs_no_build() {
-    let well: String = [started(0), passed(0), started(1), passed(1), done(None)]
-        .map(say)
-        .concat();
+    let well: String = [started(0), passed(0), started(1), passed(1), done(None)].map(say).concat();
     let bench = Bench::new(Isolation::None).worker(&format!(
         "export GIT_DIR=state/mirrors/acme__app_drs.git\n\
          if git cat-file -p refs/pull/7/head:file >&2; then {well} else {} fi",
@@ -278,11 +241,7 @@ fn a_mirror_that_a_power_cut_broke_costs_no_build() {
     fs::remove_file(&object).unwrap();
     fs::write(&object, "").unwrap();
     let news = bench.news();
-    assert_eq!(
-        (news.len(), news.last()),
-        (7, Some(&BuildNews::Finished { error: None })),
-        "{news:?}"
-    );
+    assert_eq!((news.len(), news.last()), (7, Some(&BuildNews::Finished { error: None })), "{news:?}");
 
     // Without such a reason it is the worker's failure, and said as it is.
     let bench = Bench::new(Isolation::None).worker(&say(done(Some("no checkout"))));
@@ -328,9 +287,7 @@ fn a_unit_does_a_build() {
         job
     });
     assert_eq!(bench.news(), [BuildNews::Started, over("no space left")]);
-    let Frame::Job(job) = unit.join().unwrap() else {
-        panic!("not a job")
-    };
+    let Frame::Job(job) = unit.join().unwrap() else { panic!("not a job") };
     assert_eq!(job.mirror, bench.config.state_dir.join("mirrors/acme__app_drs.git"));
     assert_eq!(job.room, bench.config.unit_rooms.join("acme__app_drs"));
     assert_eq!((job.build, job.pull, job.checks.len()), (5, 7, 2));
@@ -364,9 +321,7 @@ fn a_process_that_stays_is_killed_with_its_group() {
     for drop_it in [false, true] {
         let mut command = Command::new("sh");
         let (mut output, theirs) = std::io::pipe().unwrap();
-        command
-            .args(["-c", "trap '' TERM; sleep 1000 & echo here; wait"])
-            .stdout(theirs);
+        command.args(["-c", "trap '' TERM; sleep 1000 & echo here; wait"]).stdout(theirs);
         let process = process::Process::spawn(&mut command).unwrap();
         drop(command);
         output.read_exact(&mut [0; 5]).unwrap();
@@ -375,11 +330,7 @@ fn a_process_that_stays_is_killed_with_its_group() {
         } else {
             assert_eq!(process.stop(Duration::from_millis(50)).unwrap().signal(), Some(9));
         }
-        assert_eq!(
-            output.read(&mut [0]).unwrap(),
-            0,
-            "the other one held its end of the pipe"
-        );
+        assert_eq!(output.read(&mut [0]).unwrap(), 0, "the other one held its end of the pipe");
     }
 }
 
@@ -399,10 +350,7 @@ fn slugs() {
     ];
     for (name, expected) in table {
         let slug = slug(name);
-        assert!(
-            slug == expected || name == long && slug.starts_with(expected),
-            "{name}: {slug}"
-        );
+        assert!(slug == expected || name == long && slug.starts_with(expected), "{name}: {slug}");
         assert!(slug.len() <= SLUG_BYTES_MAX, "{slug}");
     }
     assert_eq!(slug(long), slug(&long.to_uppercase()));

@@ -68,19 +68,25 @@ pub fn url_path<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
 
 /// An http or https URL without query, its slashes at the end removed.
 pub fn http_url<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
-    let text = String::deserialize(d)?;
+    base_url(String::deserialize(d)?, "https://api.github.com")
+}
+
+pub fn some_http_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    base_url(String::deserialize(d)?, "http://pilotlight.local:8080").map(Some)
+}
+
+fn base_url<E: Error>(text: String, example: &str) -> Result<String, E> {
+    if text.contains('@') {
+        return Err(E::custom("an address here holds no user or password: the token goes into github.token_file"));
+    }
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let fits = |c: char| c.is_ascii_graphic() && !"?#\"<>\\@".contains(c);
     match rest {
         Some(rest) if rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') && rest.chars().all(fits) => {
             Ok(text.trim_end_matches('/').to_owned())
         }
-        _ => Err(D::Error::custom(format!("`{text}` is no address: write it like \"https://api.github.com\""))),
+        _ => Err(E::custom(format!("`{text}` is no address: write it like {example:?}"))),
     }
-}
-
-pub fn some_http_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
-    http_url(d).map(Some)
 }
 
 /// `owner/name`, in the characters that GitHub allows.

@@ -9,6 +9,9 @@ use super::file::Problem;
 pub fn of_toml(error: &toml::de::Error, text: &str, file: &str) -> ConfigError {
     let words = error.message().trim().replace('\n', ", ");
     let words = words.replace("unknown field", "unknown key").replace("missing field", "missing key");
+    // Of values all are named, not the nearest: nobody who asks for more isolation should be offered none.
+    let words = words.replace("unknown variant", "unknown value");
+    let words = words.replace("expected usize", "expected a number").replace("expected u8", "expected a number");
     let words = match did_you_mean(&words) {
         Some(key) => {
             let what = words.split(", expected").next().unwrap_or(&words).to_owned();
@@ -32,11 +35,12 @@ fn place(span: Option<Range<usize>>, text: &str, file: &str) -> String {
     format!("{file}:{line}:{column}")
 }
 
-/// The known word nearest to the unknown one, out of serde's "unknown key `x`, expected one of `a`, `b`".
+/// The known key nearest to the unknown one, out of serde's "unknown key `x`, expected one of `a`, `b`".
 fn did_you_mean(words: &str) -> Option<&str> {
     let (unknown, known) = words.split_once(", expected")?;
-    let unknown = unknown.strip_prefix("unknown ")?.split('`').nth(1)?;
-    known.split('`').skip(1).step_by(2).min_by_key(|word| distance(unknown, word))
+    let unknown = unknown.strip_prefix("unknown key ")?.split('`').nth(1)?;
+    let known = known.split('`').skip(1).step_by(2);
+    known.min_by_key(|word| if word.starts_with(unknown) { 0 } else { distance(unknown, word) })
 }
 
 /// How many single letters must change to make `a` of `b` (Levenshtein).

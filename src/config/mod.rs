@@ -151,6 +151,7 @@ impl Config {
     pub fn policy(&self, dashboard_url: &str) -> Policy {
         Policy {
             repositories: self.repositories.clone(),
+            webhooks: self.webhook.listen.is_some(),
             workers: self.builder.workers,
             isolation: self.builder.isolation,
             approval: self.builder.approval,

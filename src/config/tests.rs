@@ -1,1 +1,243 @@
+use std::fs;
+use std::time::Duration;
 
+use expect_test::expect;
+
+use super::{Config, Secret, Surroundings};
+use crate::lights::DriverKind;
+use crate::lights::pins::Pins;
+use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation};
+
+/// What people find beside pilotlight.
+const SHIPPED: &str = include_str!("../../config/pilotlight.toml");
+
+const REPOSITORY: &str = "[[repository]]\nname = \"acme/app\"\n";
+
+fn surroundings() -> Surroundings {
+    Surroundings {
+        state_dir: Some("/state".into()),
+        cache_dir: Some("/cache".into()),
+        hostname: "box".to_owned(),
+        ..Surroundings::default()
+    }
+}
+
+fn parse(text: &str) -> Result<Config, String> {
+    Config::parse(text, "p.toml", &surroundings()).map_err(|error| error.0)
+}
+
+fn debug(config: &Config) -> String {
+    format!("{config:#?}")
+}
+
+#[test]
+fn what_is_left_out_is_as_the_contract_says() {
+    let config = parse(REPOSITORY).unwrap();
+    assert_eq!(config.webhook.listen, Some("127.0.0.1:4567".parse().unwrap()));
+    assert_eq!((config.webhook.path.as_str(), config.webhook.max_body_bytes), ("/event_handler", 2 * 1024 * 1024));
+    assert_eq!(config.github.api_url, "https://api.github.com");
+    assert_eq!(config.dashboard.listen, Some("0.0.0.0:8080".parse().unwrap()));
+    assert_eq!(config.dashboard.url(8080), "http://box.local:8080");
+    assert_eq!(config.lights.driver, DriverKind::Gpio);
+    assert_eq!(config.lights.pins, Pins { red: 21, yellow: 20, green: 16 });
+    assert!(!config.lights.active_low && config.blink && config.follow == Follow::Latest);
+    assert_eq!((config.builder.workers, config.builder.isolation), (1, Isolation::Systemd));
+    assert_eq!(config.builder.approval, Approval::Forks);
+    assert_eq!(config.database().to_str(), Some("/state/pilotlight.db"));
+    assert_eq!(config.cache_dir.to_str(), Some("/cache"));
+    let [repository] = &config.repositories[..] else { panic!("one repository") };
+    assert_eq!(repository.clone_url, "https://github.com/acme/app.git");
+    let timeout = Duration::from_secs(3600);
+    let check = CheckPolicy { context: "pilotlight".to_owned(), run: "script/cibuild".to_owned(), timeout };
+    assert_eq!(repository.checks, [check]);
+}
+
+#[test]
+fn the_shipped_file_is_the_defaults_but_for_isolation_and_directories() {
+    let shipped = parse(SHIPPED).unwrap();
+    let directories = "state_dir = \"/var/lib/pilotlight\"\ncache_dir = \"/var/cache/pilotlight\"";
+    let changed = format!("[builder]\nisolation = \"none\"\n[storage]\n{directories}\n{REPOSITORY}");
+    assert_eq!(debug(&shipped), debug(&parse(&changed).unwrap()));
+}
+
+/// Each `#key = value` of the shipped file, uncommented, is the default; those that have none are examples.
+#[test]
+fn the_shipped_file_shows_every_key_beside_its_default() {
+    let is_key = |l: &&str| l.starts_with("#[[") || l[1..].split_once(" = ").is_some_and(|(k, _)| !k.contains(' '));
+    let uncomment = |l: &str| l.strip_prefix('#').filter(|_| is_key(&l)).unwrap_or(l).to_owned() + "\n";
+    let text: String =
+        SHIPPED.lines().map(|l| if l.starts_with('#') { uncomment(l) } else { format!("{l}\n") }).collect();
+    let mut all = parse(&text).unwrap();
+    assert_eq!(all.webhook.secret_file.take().unwrap().to_str(), Some("/etc/pilotlight/webhook-secret"));
+    assert_eq!(all.github.token_file.take().unwrap().to_str(), Some("/etc/pilotlight/github-token"));
+    assert_eq!(all.dashboard.url.take().as_deref(), Some("http://pilotlight.local:8080"));
+    assert_eq!(
+        (all.state_dir.to_str(), all.cache_dir.to_str()),
+        (Some("/var/lib/pilotlight"), Some("/var/cache/pilotlight"))
+    );
+    assert_eq!(all.repositories[0].checks[0].context, "pilotlight/test");
+    assert_eq!(all.repositories[0].checks[0].timeout, Duration::from_secs(600));
+    let shipped = parse(SHIPPED).unwrap();
+    (all.state_dir, all.cache_dir) = (shipped.state_dir.clone(), shipped.cache_dir.clone());
+    all.repositories[0].checks = shipped.repositories[0].checks.clone();
+    assert_eq!(debug(&all), debug(&shipped));
+    let keys = "listen path secret_file max_body api_url token_file listen url driver pins active_low blink follow \
+                workers timeout isolation approval state_dir cache_dir name clone_url context run timeout";
+    let shown = text.lines().filter_map(|l| l.split_once(" = ")).map(|(key, _)| key).filter(|k| !k.starts_with('#'));
+    assert_eq!(shown.collect::<Vec<_>>().join(" "), keys);
+}
+
+#[test]
+fn everything_can_be_said() {
+    let config = parse(
+        "[webhook]\nlisten = \"off\"\n[dashboard]\nlisten = \"localhost:0\"\nurl = \"https://ci.acme.example/\"\n\
+         [github]\napi_url = \"https://git.acme.example:8443/api/v3/\"\n\
+         [lights]\ndriver = \"terminal\"\npreset = \"pi-traffic\"\nactive_low = true\nblink = false\nfollow = \"worst\"\n\
+         [builder]\nworkers = 16\ntimeout = \"1h 30m\"\nisolation = \"none\"\napproval = \"all\"\n\
+         [[repository]]\nname = \"acme/app\"\nclone_url = \"file:///srv/app.git\"\n\
+         [[repository.check]]\ncontext = \"prüfen\"\nrun = \"make\"\ntimeout = \"2h\"\n\
+         [[repository]]\nname = \"acme/.github\"\n",
+    )
+    .unwrap();
+    assert_eq!((config.webhook.listen, config.dashboard.listen), (None, Some("127.0.0.1:0".parse().unwrap())));
+    assert_eq!(config.dashboard.url(1), "https://ci.acme.example");
+    assert_eq!(config.dashboard.url_host().as_deref(), Some("ci.acme.example"));
+    assert_eq!(config.github.api_url, "https://git.acme.example:8443/api/v3");
+    assert_eq!(config.lights.pins, Pins { red: 9, yellow: 10, green: 11 });
+    let policy = config.policy("http://box:1");
+    assert_eq!((policy.workers, policy.follow, policy.blink), (16, Follow::Worst, false));
+    assert_eq!((policy.isolation, policy.approval), (Isolation::None, Approval::All));
+    assert_eq!(policy.repositories[0].clone_url, "file:///srv/app.git");
+    assert_eq!(policy.repositories[0].checks[0].timeout, Duration::from_secs(5400), "the builder's is shorter");
+    assert_eq!(policy.repositories[1].clone_url, "https://git.acme.example:8443/acme/.github.git");
+    assert_eq!(
+        parse(&format!("[webhook]\nmax_body = \"25 MiB\"\n{REPOSITORY}")).unwrap().webhook.max_body_bytes,
+        25 << 20
+    );
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_its_cure() {
+    let wrong = [
+        "[webhok]",
+        "[lights]\nactivelow = true",
+        "[lights]\ndriver = \"gpoi\"",
+        "[lights]\nfollow = \"best\"",
+        "[builder]\nisolation = \"docker\"",
+        "[builder]\napproval = \"fork\"",
+        "[builder]\nworkers = 17",
+        "[builder]\nworkers = -1",
+        "[builder]\nworkers = \"two\"",
+        "[builder]\ntimeout = 10",
+        "[builder]\ntimeout = \"10\"",
+        "[builder]\ntimeout = \"999ms\"",
+        "[builder]\ntimeout = \"99999999999999999999y\"",
+        "[webhook]\nlisten = \"4567\"",
+        "[webhook]\nlisten = \"localhost:99999\"",
+        "[webhook]\npath = \"event\"",
+        "[webhook]\npath = \"/a b?\"",
+        "[webhook]\nmax_body = \"2 MBytes\"",
+        "[webhook]\nmax_body = \"26 MiB\"",
+        "[webhook]\nmax_body = \"99999999999999999999 MiB\"",
+        "[dashboard]\nurl = \"box:8080\"",
+        "[dashboard]\nurl = \"http://a b\"",
+        "[github]\napi_url = \"https://me:pw@host\"",
+        "[lights]\npins = { red = 21, yellow = 20 }",
+        "[lights]\npins = { red = 21, yellow = 20, green = 21 }",
+        "[lights]\npins = { red = 21, yellow = 20, green = 400 }",
+        "[lights]\npreset = \"pi-trafic\"",
+        "[lights]\npreset = \"jamhat\"\npins = { red = 21, yellow = 20, green = 16 }",
+        "[storage]\nstate_dir = \"state\"",
+        "[[repository]]",
+        "[[repository]]\nname = \"acme/app/x\"",
+        "[[repository]]\nname = \"../..\"",
+        "[[repository]]\nname = \"a/b\"\nclone_url = \"ext::sh -c id\"",
+        "[[repository]]\nname = \"a/b\"\n[[repository.check]]\ncontext = \"\"\nrun = \"x\"",
+        "[[repository]]\nname = \"a/b\"\n[[repository.check]]\ncontext = \"a\\u0007\"\nrun = \"x\"",
+        "[[repository]]\nname = \"a/b\"\n[[repository.check]]\ncontext = \"a\"",
+        "[builder]\n# ü\n\"wörkers\" = 1",
+        "[builder]\nworkers = 1\nworkers = 2",
+        "[builder",
+    ];
+    let said = |text: &str| parse(&if text.contains("[[") { text.to_owned() } else { format!("{text}\n{REPOSITORY}") });
+    let said: Vec<_> = wrong.iter().map(|text| said(text).map(|_| ()).expect_err(text)).collect();
+    expect![[r#"
+        p.toml:1:2: unknown key `webhok`: did you mean `webhook`?
+        p.toml:2:1: unknown key `activelow`: did you mean `active_low`?
+        p.toml:2:10: unknown value `gpoi`, expected one of `gpio`, `gpiochip`, `terminal`, `none`
+        p.toml:2:10: unknown value `best`, expected `latest` or `worst`
+        p.toml:2:13: unknown value `docker`, expected `systemd` or `none`
+        p.toml:2:12: unknown value `fork`, expected one of `forks`, `none`, `all`
+        p.toml:2:11: workers = 17 is out of range: between 1 and 16
+        p.toml:2:11: invalid value: integer `-1`, expected a number
+        p.toml:2:11: invalid type: string "two", expected a number
+        p.toml:2:11: invalid type: integer `10`, expected a string
+        p.toml:2:11: `10` is no duration (time unit needed, for example 10sec or 10ms): write it like "90s" or "10m"
+        p.toml:2:11: `999ms` is out of range: a timeout is between "1s" and "24h"
+        p.toml:2:11: `99999999999999999999y` is no duration (number is too large or cannot be represented without a lack of precision (values below 1ns are not supported)): write it like "90s" or "10m"
+        p.toml:2:10: `4567` is no address: write "off", or an address and a port like "127.0.0.1:4567" or "[::]:8080"
+        p.toml:2:10: `localhost:99999` is no address: write "off", or an address and a port like "127.0.0.1:4567" or "[::]:8080"
+        p.toml:2:8: `event` is no path: write it like "/event_handler"
+        p.toml:2:8: `/a b?` is no path: write it like "/event_handler"
+        p.toml:2:12: `2 MBytes` is no size: write it like "2 MiB" or "500 KiB"
+        p.toml:2:12: `26 MiB` is out of range: between "1 KiB" and "25 MiB"
+        p.toml:2:12: `99999999999999999999 MiB` is no size: write it like "2 MiB" or "500 KiB"
+        p.toml:2:7: `box:8080` is no address: write it like "http://pilotlight.local:8080"
+        p.toml:2:7: `http://a b` is no address: write it like "http://pilotlight.local:8080"
+        p.toml:2:11: an address here holds no user or password: the token goes into github.token_file
+        p.toml:2:8: missing key `green`
+        p.toml:2:8: green can't have pin 21: red has it already; free are 4–6, 12–13, 16–19, 22–27
+        p.toml:2:41: invalid value: integer `400`, expected a number
+        p.toml:2:10: no board is called "pi-trafic"; the nearest are `pi-traffic`, `pi-stop-c`, `pi-stop-a` (hardware.md has all)
+        p.toml:3:8: pins and preset name the same thing: keep one of them
+        p.toml: storage.state_dir = state is relative: write it from the root, like /var/lib/pilotlight
+        p.toml:1:1: missing key `name`
+        p.toml:2:8: `acme/app/x` is no repository: write owner and name, like "acme/app"
+        p.toml:2:8: `../..` is no repository: write owner and name, like "acme/app"
+        p.toml:3:13: `ext::sh -c id` can't be cloned from: write it like "https://github.com/acme/app.git" (https, ssh and file work)
+        p.toml:4:11: `` is no context: write a short name like "pilotlight/test"
+        p.toml:4:11: `a\u{7}` is no context: write a short name like "pilotlight/test"
+        p.toml:3:1: missing key `run`
+        p.toml:3:1: unknown key `wörkers`: did you mean `workers`?
+        p.toml:3:1: duplicate key
+        p.toml:1:9: unclosed table, expected `]`
+    "#]].assert_eq(&(said.join("\n") + "\n"));
+}
+
+/// The file that is named, else the credential, else the environment.
+#[test]
+fn secrets_come_from_where_they_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let config = |listen: &str, file: &str| {
+        let file = if file.is_empty() { String::new() } else { format!("secret_file = {:?}\n", path(file)) };
+        parse(&format!("[webhook]\nlisten = \"{listen}\"\n{file}{REPOSITORY}")).unwrap()
+    };
+    let mut around = surroundings();
+    let read = |config: Config, around: &Surroundings| {
+        let config = config.with_secrets(around).map_err(|e| e.0.replace(&path("").display().to_string(), "DIR/"))?;
+        Ok::<_, String>(config.webhook.secret.map(|s| s.expose().to_owned()))
+    };
+    let cure = "there is no webhook secret: put the secret of the webhook page into a file and name it as \
+                webhook.secret_file, or set PILOTLIGHT_WEBHOOK_SECRET";
+    assert_eq!(read(config("127.0.0.1:0", ""), &around), Err(cure.to_owned()));
+    assert_eq!(read(config("off", ""), &around), Ok(None));
+    around.webhook_secret = Some(Secret::new("from the environment"));
+    around.credentials_dir = Some(path(""));
+    assert_eq!(read(config("127.0.0.1:0", ""), &around), Ok(Some("from the environment".to_owned())));
+    fs::write(path("webhook-secret"), "the credential\r\n").unwrap();
+    assert_eq!(read(config("127.0.0.1:0", ""), &around), Ok(Some("the credential".to_owned())));
+    fs::write(path("own"), " the file \n\n").unwrap();
+    assert_eq!(read(config("127.0.0.1:0", "own"), &around), Ok(Some(" the file ".to_owned())));
+    let missing = "the secret DIR/none can't be read (No such file or directory (os error 2))";
+    assert_eq!(read(config("127.0.0.1:0", "none"), &around), Err(missing.to_owned()));
+    for (text, words) in [
+        ("\n", "the secret DIR/own is empty"),
+        ("one\ntwo\n", "the secret DIR/own has more than one line: keep the secret alone in it"),
+        (&"x".repeat(5000), "the secret DIR/own is larger than 4096 bytes"),
+    ] {
+        fs::write(path("own"), text).unwrap();
+        assert_eq!(read(config("127.0.0.1:0", "own"), &around), Err(words.to_owned()));
+    }
+    assert_eq!(format!("{:?}", around.webhook_secret), "Some((secret))");
+}

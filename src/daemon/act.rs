@@ -16,7 +16,10 @@ impl Daemon {
         match effect {
             Effect::Answer { reply, answer } => {
                 if let Some(request) = self.replies.remove(&reply) {
-                    log::info!(answer = answer.status, build = answer.build.unwrap_or_default(); "{}", answer.result);
+                    match answer.build {
+                        Some(build) => log::info!(build = build; "{}: {}", answer.status, answer.result),
+                        None => log::info!("{}: {}", answer.status, answer.result),
+                    }
                     request.answer(response(&answer));
                 }
             }

@@ -11,9 +11,7 @@ use crate::dashboard::Ask;
 use crate::github::{Heard, Raw};
 use crate::http::message::{Door, Request, Response};
 use crate::lights::{Colour, DriverKind, LampShow, NO_LAMP};
-use crate::logic::event::{
-    Answer, BuildEvent, BuildNews, Delivery, Event, Found, LookUp, Post, PostOutcome, ReplyId,
-};
+use crate::logic::event::{Answer, BuildEvent, BuildNews, Delivery, Event, Found, LookUp, Post, PostOutcome, ReplyId};
 use crate::webhook;
 
 /// A message to the main thread.
@@ -27,6 +25,8 @@ pub enum Inbox {
     },
     Heard(Heard),
     Signal(Signal),
+    /// From the watchdog: answered while the loop turns and no builder is stuck.
+    Alive(Sender<()>),
 }
 
 /// What the operating system, or the demo, wants.
@@ -107,9 +107,7 @@ impl Daemon {
             }
             Inbox::Heard(Heard::LookedUp(what, found)) => {
                 let found = found.and_then(|raw| understand(&what, raw));
-                if let Err(outcome) = &found {
-                    log::warn!("GitHub could not be asked, trying again: {outcome:?}");
-                }
+                self.log_look_up(&found);
                 Some(Event::LookedUp { what, found })
             }
             Inbox::Signal(Signal::Stop) => {
@@ -121,6 +119,36 @@ impl Daemon {
                 Some(Event::Stop { at_once: true })
             }
             Inbox::Signal(Signal::Reload) => self.reload(),
+            Inbox::Alive(reply) => {
+                if self.state.is_stuck(self.now()) {
+                    log::error!(
+                        "a builder holds its build longer than all its deadlines: systemd will restart pilotlight"
+                    );
+                } else {
+                    let _ = reply.try_send(());
+                }
+                None
+            }
+        }
+    }
+
+    /// The same trouble is told once.
+    fn log_look_up(&mut self, found: &Result<Found, PostOutcome>) {
+        let error = match found {
+            Ok(_) | Err(PostOutcome::Accepted) => None,
+            Err(PostOutcome::Unreachable { error, .. }) => {
+                Some(format!("GitHub can't be asked, trying again: {error}"))
+            }
+            Err(PostOutcome::TokenRefused { error } | PostOutcome::Refused { error }) => {
+                Some(format!("GitHub won't be asked: missed webhooks can't be made up for: {error}"))
+            }
+        };
+        if error != self.look_up_error {
+            match &error {
+                Some(error) => log::warn!("{error}"),
+                None => log::info!("GitHub can be asked again"),
+            }
+            self.look_up_error = error;
         }
     }
 
@@ -132,10 +160,7 @@ impl Daemon {
                 let _ = reply.try_send((self.state.panel(now), self.state.summary(now)));
                 None
             }
-            Ask::Command(request, command) => {
-                log::info!("asked at the box: {command:?}");
-                Some(Event::Command { reply: self.keep(request), command })
-            }
+            Ask::Command(request, command) => Some(Event::Command { reply: self.keep(request), command }),
             Ask::Lamp(request, show) => {
                 let answer = self.play(&show);
                 request.answer(Response::json(answer.status, &answer));

@@ -4,7 +4,10 @@ mod act;
 mod inbox;
 mod notify;
 mod reload;
+mod retention;
+mod space;
 mod start;
+mod watchdog;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -60,10 +63,15 @@ pub struct Daemon {
     calls: Sender<Call>,
     hooks: inbox::SharedSecret,
     gate: Gate,
+    /// What went wrong with the last question to GitHub.
+    look_up_error: Option<String>,
     notify: notify::Notify,
     threads: Vec<JoinHandle<()>>,
     /// Since when nothing could be saved; the next try.
     save_again_at: Option<Duration>,
+    space: space::Space,
+    /// When old logs and trees are looked for next.
+    sweep_at: Duration,
     ending: bool,
     /// Held while we live: one pilotlight for one state directory.
     _lock: File,
@@ -110,7 +118,7 @@ impl Daemon {
             Some(at) => Some(at),
             None => self.state.wake_at(self.now()),
         };
-        let next = [state, self.lights.wake_at()].into_iter().flatten().min();
+        let next = [state, self.lights.wake_at(), self.space.wake_at()].into_iter().flatten().min();
         let received = match next {
             Some(at) => self.inbox.recv_deadline(self.started + at),
             None => self.inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -121,6 +129,12 @@ impl Daemon {
     /// Takes in what has come, commits it all at once, then acts.
     fn turn(&mut self, first: Option<Inbox>) {
         let mut decision = Decision::default();
+        if self.sweep_at <= self.now().mono {
+            self.sweep(false);
+        }
+        if let Some(event) = self.look_at_space() {
+            self.decide(event, &mut decision);
+        }
         let mut next = first;
         let mut count = 0;
         while let Some(message) = next {
@@ -156,7 +170,7 @@ impl Daemon {
         self.runs.clear();
         let now = self.now();
         self.save_again_at = Some(now.mono + SAVE_RETRY);
-        let decision = self.state.handle(now, Event::Disk(Some(format!("{error:#}"))));
+        let decision = self.state.handle(now, Event::NotSaved(format!("{error:#}")));
         let shows = decision.effects.into_iter().filter(|e| matches!(e, Effect::Show(_)));
         shows.for_each(|effect| self.act(effect));
     }

@@ -25,6 +25,11 @@ impl Notify {
         self.say("READY=1");
     }
 
+    /// All is well: systemd need not restart us.
+    pub fn alive(&self) {
+        self.say("WATCHDOG=1");
+    }
+
     pub fn stopping(&self) {
         self.say("STOPPING=1");
     }

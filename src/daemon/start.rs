@@ -17,12 +17,13 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::inbox::{Inbox, Receptionist, Signal};
-use super::{Addresses, Daemon, notify};
+use super::{Addresses, Daemon, notify, space, watchdog};
 use crate::builder::{self, BuilderConfig, Order};
 use crate::config::Config;
 use crate::dashboard::{self, DashboardConfig};
 use crate::github::{self, Call, Client, GithubConfig};
 use crate::http::gate::{Gate, GateConfig, Limits, WebhookRules};
+use crate::http::message::Door;
 use crate::lights::{LampShow, Lights};
 use crate::logic::event::Now;
 use crate::logic::panel::Panel;
@@ -105,16 +106,30 @@ impl Daemon {
             calls,
             hooks,
             gate,
+            look_up_error: None,
             notify: notify::Notify::of_process(),
             threads,
             save_again_at: None,
+            space: space::Space::default(),
+            sweep_at: Duration::ZERO,
             ending: false,
             _lock: lock,
         };
         daemon.lights.play(daemon.now().mono, LampShow::Test);
         first.effects.into_iter().for_each(|effect| daemon.act(effect));
+        daemon.watch_over()?;
         daemon.announce(addresses);
         Ok((daemon, addresses, outbox))
+    }
+
+    /// Starts the watchdog's thread, if systemd wants to be told that we live.
+    fn watch_over(&mut self) -> Result<()> {
+        let door = self.gate.address(Door::Control).cloned();
+        if let Some((every, door)) = watchdog::interval().zip(door) {
+            let inbox = self.outbox.clone();
+            spawn("watchdog", move || watchdog::run(every, &door, &inbox))?;
+        }
+        Ok(())
     }
 
     fn announce(&mut self, addresses: Addresses) {

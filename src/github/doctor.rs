@@ -51,7 +51,10 @@ impl Client {
             ("Metadata: read", get("")),
             ("Contents: read", get("/branches?per_page=1")),
             ("Pull requests: read", get("/pulls?per_page=1")),
-            ("Commit statuses: write", self.permitted(&at(&format!("/statuses/{NO_SHA}")), Ask::Post(status), &[201, 422])),
+            (
+                "Commit statuses: write",
+                self.permitted(&at(&format!("/statuses/{NO_SHA}")), Ask::Post(status), &[201, 422]),
+            ),
         ]
     }
 
@@ -67,7 +70,9 @@ impl Client {
         let hooks: Vec<Value> = serde_json::from_str(&answer.body).ok()?;
         let ours = hooks.iter().find(|h| h["config"]["url"].as_str().is_some_and(|url| url.ends_with(path)));
         let Some(hook) = ours else {
-            return Some(Err(format!("no webhook of {repository} ends in {path}: add one on its page Settings → Webhooks")));
+            return Some(Err(format!(
+                "no webhook of {repository} ends in {path}: add one on its page Settings → Webhooks"
+            )));
         };
         let events = hook["events"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let hears = events.into_iter().any(|e| e == "pull_request" || e == "*");
@@ -77,7 +82,9 @@ impl Client {
             (_, false, _) => Err("the webhook does not send pull requests: tick that event on its page".to_owned()),
             (_, _, Some(200..300)) => Ok("its last delivery arrived".to_owned()),
             (_, _, None) => Ok("it has delivered nothing yet".to_owned()),
-            (_, _, Some(401)) => Err("its last delivery was answered 401: its secret differs from this box's".to_owned()),
+            (_, _, Some(401)) => {
+                Err("its last delivery was answered 401: its secret differs from this box's".to_owned())
+            }
             (_, _, Some(code)) => Err(format!("its last delivery failed ({code}): is the tunnel open?")),
         })
     }

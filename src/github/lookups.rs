@@ -108,6 +108,9 @@ impl Client {
         match self.judge(&answer, repository, unix_now()) {
             // Another 2xx or a 304 to nothing: no GitHub does that, but something between may.
             PostOutcome::Accepted => Err(unreadable(&answer)),
+            // The token is good for other things, or there is no such list here: nothing to learn, and no alarm.
+            PostOutcome::TokenRefused { error } if answer.status != 401 => Err(PostOutcome::Refused { error }),
+            PostOutcome::Unreachable { error, .. } if answer.status == 501 => Err(PostOutcome::Refused { error }),
             outcome => Err(outcome),
         }
     }

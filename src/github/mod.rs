@@ -16,8 +16,8 @@ use std::fmt;
 use crossbeam_channel::Receiver;
 
 pub use self::client::Client;
-pub use self::lookups::Raw;
 use self::lookups::Etags;
+pub use self::lookups::Raw;
 use crate::logic::event::{LookUp, Post, PostOutcome};
 
 /// Where GitHub's API is and who we are there.

@@ -29,7 +29,8 @@ impl State {
             let (name, head) = (format!("{}#{number}", key.0), wording::short(head));
             return Answer::new(409, format!("The head of {name} is now {head}: `rebuild {name}` builds that one"));
         }
-        self.build_head(now, &key)
+        let full = self.rows.pulls.get(&key).and_then(|pull| self.refuse_if_full(pull));
+        full.unwrap_or_else(|| self.build_head(now, &key))
     }
 
     fn approve(&mut self, repository: &str, number: u64, sha: Option<&str>) -> Answer {

@@ -24,7 +24,11 @@ impl State {
         let again = self.rows.deliveries.contains_key(&delivery.key);
         let answer = match self.known_from_another_hook(&delivery.key) {
             Some(hook) if !again => Answer::ok(format!("Already known from hook {hook}")),
-            _ => self.pull_payload(now, &self.pull_key(&repository, payload.number), payload, again),
+            _ => {
+                let key = self.pull_key(&repository, payload.number);
+                self.catch_up.touch(&key, now.mono);
+                self.pull_payload(now, &key, payload, again)
+            }
         };
         if answer.status < 500 {
             let known = KnownDelivery { at: now.wall, build: answer.build };
@@ -39,9 +43,6 @@ impl State {
         let Some(pull) = self.rows.pulls.get(key).cloned() else {
             return Answer::new(404, format!("No pull request {}#{} is known", key.0, key.1));
         };
-        if self.is_full(&pull) {
-            return Answer::new(503, "The queue is full: redeliver when it has moved on");
-        }
         let mut joined = None;
         for id in self.rows.unfinished(key) {
             let Some(build) = self.rows.builds.get_mut(&id) else { continue };
@@ -78,38 +79,38 @@ impl State {
         let known = self.rows.pulls.get(key);
         if again && payload.action.builds() && known.is_some_and(|pull| pull.open && pull.head_sha == payload.head_sha)
         {
-            return self.build_head(now, key);
+            let full = known.and_then(|pull| self.refuse_if_full(pull));
+            return full.unwrap_or_else(|| self.build_head(now, key));
         }
         if known.is_some_and(|pull| again || payload.is_older_than(pull)) {
             return Answer::ok("Older than what is known of this pull request: nothing changed");
         }
         if payload.action == PullAction::Closed {
-            return self.close(now, key, payload);
+            let pull = payload.into_pull(key, self.rows.pulls.get(key));
+            return self.close(now, pull);
         }
         if !payload.open {
             return Answer::ok("The pull request is closed: nothing to build");
         }
-        let known = self.rows.pulls.get(key).cloned();
-        let pull = payload.into_pull(key, known.as_ref());
-        self.rows.pulls.insert(key.clone(), pull);
-        let answer = self.build_head(now, key);
-        if answer.status == 503 {
-            // Not taken: as if it had never come, so that a redelivery finds nothing known.
-            match known {
-                Some(pull) => self.rows.pulls.insert(key.clone(), pull),
-                None => self.rows.pulls.remove(key),
-            };
-        } else {
-            self.change(Row::Pull(key.clone()));
-        }
-        answer
+        // Not taken: as if it had never come, so that a redelivery finds nothing known.
+        let pull = payload.clone().into_pull(key, known);
+        self.refuse_if_full(&pull).unwrap_or_else(|| self.take_in(now, key, payload))
     }
 
-    fn close(&mut self, now: Now, key: &PullKey, payload: PullPayload) -> Answer {
-        let known = self.rows.pulls.get(key).cloned();
+    /// Builds the head that `payload` tells of.
+    pub(super) fn take_in(&mut self, now: Now, key: &PullKey, payload: PullPayload) -> Answer {
+        let pull = payload.into_pull(key, self.rows.pulls.get(key));
+        self.rows.pulls.insert(key.clone(), pull);
+        self.change(Row::Pull(key.clone()));
+        self.build_head(now, key)
+    }
+
+    /// Ends what waits or runs of a pull request that was closed.
+    pub(super) fn close(&mut self, now: Now, pull: Pull) -> Answer {
+        let key = &pull.key();
         let order = 1 + self.rows.pulls.values().filter_map(|p| p.closed_order).max().unwrap_or(0);
-        let closed_order = known.as_ref().and_then(|p| p.closed_order).or(Some(order));
-        let pull = Pull { open: false, closed_order, ..payload.into_pull(key, known.as_ref()) };
+        let known = self.rows.pulls.get(key).and_then(|p| p.closed_order);
+        let pull = Pull { open: false, closed_order: known.or(Some(order)), ..pull };
         self.rows.pulls.insert(key.clone(), pull);
         self.change(Row::Pull(key.clone()));
         let unfinished = self.rows.unfinished(key);
@@ -122,14 +123,15 @@ impl State {
         }
     }
 
-    /// Whether no further build may wait. What a stranger's pull requests fill is not the team's queue.
-    fn is_full(&self, pull: &Pull) -> bool {
+    /// The answer when no further build may wait. What a stranger's pull requests fill is not the team's queue.
+    pub(super) fn refuse_if_full(&self, pull: &Pull) -> Option<Answer> {
         let state = match trust::may_build(&self.policy, pull) {
             true => BuildState::Queued,
             false => BuildState::WaitingForApproval,
         };
         let others = |b: &&Build| b.state == state && (b.pull != pull.number || b.repository != pull.repository);
-        self.rows.builds.values().filter(others).count() >= QUEUED_BUILDS_MAX
+        let full = self.rows.builds.values().filter(others).count() >= QUEUED_BUILDS_MAX;
+        full.then(|| Answer::new(503, "The queue is full: redeliver when it has moved on"))
     }
 
     fn new_build(&mut self, now: Now, mut pull: Pull) -> Answer {
@@ -137,7 +139,7 @@ impl State {
             return Answer::new(404, format!("{} is not configured here", pull.repository));
         };
         let id = self.rows.last_build_id + 1;
-        let queued = |c: &super::policy::CheckPolicy| Check::waiting(&c.context, wording::QUEUED.to_owned());
+        let queued = |c: &super::policy::CheckPolicy| Check::waiting(&c.context, self.queued_words().to_owned());
         let mut build = Build {
             id,
             repository: pull.repository.clone(),
@@ -242,7 +244,7 @@ impl PullPayload {
         opened_late || (another_head && !pushed_back && known.previous_head.as_ref() == Some(&self.head_sha))
     }
 
-    fn into_pull(self, key: &PullKey, known: Option<&Pull>) -> Pull {
+    pub(super) fn into_pull(self, key: &PullKey, known: Option<&Pull>) -> Pull {
         let fork = self.head_repository.as_ref().is_none_or(|head| !head.eq_ignore_ascii_case(&self.repository));
         Pull {
             repository: key.0.clone(),

@@ -41,8 +41,10 @@ pub enum Event {
     Reload(Box<Policy>),
     /// End in order: no new build starts; `at_once` interrupts those that run.
     Stop { at_once: bool },
-    /// Saving failed (`Some(why)`), or works again (`None`).
-    Disk(Option<String>),
+    /// Saving failed: this State is shown until one can be loaded again.
+    NotSaved(String),
+    /// The box is short of disk space (`Some(how)`), or is no longer (`None`).
+    Space(Option<String>),
 }
 
 /// One webhook delivery, its signature verified and its payload understood.

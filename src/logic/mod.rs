@@ -4,6 +4,7 @@
 //! [`state`] (`State::handle`, where every event meets its decision), then the helpers it leans on.
 
 pub mod build;
+pub mod catch_up;
 pub mod command;
 pub mod delivery;
 pub mod event;

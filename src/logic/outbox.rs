@@ -90,7 +90,7 @@ impl Outbox {
         self.outage = None;
         match outcome {
             PostOutcome::TokenRefused { error } => {
-                self.token.insert(post.repository.clone(), (now + TOKEN_RETRY, error.clone()));
+                self.token_refused(&post.repository, error, now);
             }
             PostOutcome::Refused { .. } => {
                 self.token.remove(&post.repository);
@@ -107,6 +107,11 @@ impl Outbox {
             }
         }
         false
+    }
+
+    /// GitHub refuses the token for `repository`: a person must act.
+    pub fn token_refused(&mut self, repository: &str, error: &str, now: Duration) {
+        self.token.insert(repository.to_owned(), (now + TOKEN_RETRY, error.to_owned()));
     }
 
     /// When [`next`](Self::next) may have something that it has not now.

@@ -55,9 +55,9 @@ pub(super) fn panel(state: &State, now: Now) -> Panel {
 
 /// Why pilotlight can't tell, if it can't.
 fn trouble(state: &State, now: Now) -> Option<String> {
-    let disk = state.disk.as_ref().map(|why| format!("nothing can be saved: {why}"));
+    let disk = state.disk.clone();
     let worker = || state.no_worker.as_ref().map(|why| format!("builds can't run: {why}"));
-    disk.or_else(worker).or_else(|| state.outbox.trouble(now.mono))
+    disk.or_else(worker).or_else(|| state.outbox.trouble(now.mono)).or_else(|| state.catch_up.trouble(now.mono))
 }
 
 /// The newest build of each open pull request that does not wait for approval, and was not cancelled while it

@@ -8,6 +8,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub repositories: Vec<RepositoryPolicy>,
+    /// Webhooks are received; otherwise polling is all there is.
+    pub webhooks: bool,
     /// Builds that may run at once, at least 1.
     pub workers: usize,
     pub isolation: Isolation,

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::build::{BuildId, BuildState, Check, CheckEnd, CheckState};
 use super::event::{BuildEvent, BuildNews, Effect, Job, JobCheck, Now, Post, PostOutcome};
-use super::queue::{FETCH_RETRIES, Retry, WORKER_RETRY};
+use super::queue::{Active, FETCH_RETRIES, Retry, WORKER_RETRY, hold_max};
 use super::state::{Row, State};
 use super::wording;
 
 impl State {
     /// Hands a queued build to a free builder.
-    pub(super) fn start(&mut self, id: BuildId) {
+    pub(super) fn start(&mut self, now: Now, id: BuildId) {
         let Some(build) = self.rows.builds.get(&id) else { return };
         let Some(repository) = self.policy.repository(&build.repository) else { return };
         let wanted = |(index, check): (usize, &Check)| {
@@ -28,7 +28,8 @@ impl State {
             head_ref: build.head_ref.clone(),
             checks: build.checks.iter().enumerate().filter_map(wanted).collect(),
         };
-        self.queue.active.insert(id, build.repository.clone());
+        let overdue_at = now.mono + hold_max(job.checks.iter().map(|c| c.timeout));
+        self.queue.active.insert(id, Active { repository: build.repository.clone(), overdue_at });
         self.effects.push(Effect::StartBuild(Box::new(job)));
     }
 
@@ -72,6 +73,9 @@ impl State {
     /// Takes in how a post went.
     pub(super) fn posted(&mut self, now: Now, post: &Post, outcome: &PostOutcome) {
         let given_up = self.outbox.posted(post, outcome, now.mono);
+        if *outcome == PostOutcome::Accepted {
+            self.catch_up.heard();
+        }
         let check = self.rows.builds.get_mut(&post.build).and_then(|b| b.checks.get_mut(post.check));
         let Some(check) = check else { return };
         if *outcome == PostOutcome::Accepted {

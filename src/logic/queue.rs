@@ -25,12 +25,30 @@ pub const FETCH_RETRIES: [Duration; 6] = [
 /// Between looks for a worker that is not there: a person sets it up, and it should start soon after.
 pub const WORKER_RETRY: Duration = Duration::from_secs(10);
 
+/// What a builder may take beside its checks' timeouts before it counts as stuck: fetching, cleaning a large tree,
+/// kill graces. The builder's own bound is half an hour, and half a minute for each check.
+const BESIDE_CHECKS: Duration = Duration::from_secs(45 * 60);
+const BESIDE_EACH_CHECK: Duration = Duration::from_secs(60);
+
+/// How long a builder may hold a build with these timeouts.
+pub fn hold_max(timeouts: impl Iterator<Item = Duration>) -> Duration {
+    timeouts.fold(BESIDE_CHECKS, |sum, timeout| sum + timeout + BESIDE_EACH_CHECK)
+}
+
 /// The builds that builders hold, and those that wait for a moment to be tried again.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
-    /// Handed to a builder and not yet given back, with their repository; some may have ended for us already.
-    pub active: BTreeMap<BuildId, String>,
+    /// Handed to a builder and not yet given back; some may have ended for us already.
+    pub active: BTreeMap<BuildId, Active>,
     pub retries: BTreeMap<BuildId, Retry>,
+}
+
+/// A build in a builder's hands.
+#[derive(Clone, Debug)]
+pub struct Active {
+    pub repository: String,
+    /// When the builder should have given it back long ago.
+    pub overdue_at: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,7 +80,7 @@ impl Queue {
         rows.builds.values().filter(move |b| {
             b.state == BuildState::Queued
                 && !self.active.contains_key(&b.id)
-                && !(one_each && self.active.values().any(|busy| busy.eq_ignore_ascii_case(&b.repository)))
+                && !(one_each && self.active.values().any(|busy| busy.repository.eq_ignore_ascii_case(&b.repository)))
         })
     }
 }

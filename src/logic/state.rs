@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::build::{BuildId, BuildState, CheckState};
+use super::catch_up::CatchUp;
 use super::event::{Answer, Change, Decision, DeliveryKey, Effect, Event, Now, ReplyId};
 use super::outbox::Outbox;
 use super::panel::{Panel, panel};
@@ -33,9 +34,10 @@ pub struct State {
     pub(super) policy: Policy,
     pub(super) queue: Queue,
     pub(super) outbox: Outbox,
+    pub(super) catch_up: CatchUp,
     /// Why no worker could be reached, last time.
     pub(super) no_worker: Option<String>,
-    /// Why nothing can be saved.
+    /// Why nothing can be saved, or no build may start.
     pub(super) disk: Option<String>,
     stopping: Option<Stopping>,
     shown: Option<Panel>,
@@ -72,6 +74,7 @@ impl State {
             policy,
             queue: Queue::default(),
             outbox: Outbox::default(),
+            catch_up: CatchUp::default(),
             no_worker: None,
             disk: None,
             stopping: None,
@@ -82,6 +85,7 @@ impl State {
         };
         state.take_up_interrupted(now);
         state.fit_to_policy(now);
+        state.look_again(now);
         let decision = state.decide(now);
         (state, decision)
     }
@@ -100,7 +104,7 @@ impl State {
             }
             Event::Build(event) => self.progress(now, event),
             Event::Posted { post, outcome } => self.posted(now, &post, &outcome),
-            Event::LookedUp { .. } => {}
+            Event::LookedUp { what, found } => self.looked_up(now, what, found),
             Event::Tick => {
                 if self.stopping.is_some_and(|s| s.interrupt_at <= now.mono) {
                     self.interrupt();
@@ -111,6 +115,7 @@ impl State {
                 self.outbox.forget_troubles();
                 self.no_worker = None;
                 self.fit_to_policy(now);
+                self.look_again(now);
             }
             Event::Stop { at_once } => {
                 let grace = now.mono + STOP_GRACE;
@@ -120,7 +125,11 @@ impl State {
                     self.stopping = Some(Stopping { interrupt_at: now.mono, exit_at: Some(now.mono) });
                 }
             }
-            Event::Disk(why) => self.disk = why,
+            Event::NotSaved(why) => self.disk = Some(format!("nothing can be saved: {why}")),
+            Event::Space(short) => {
+                self.disk = short;
+                self.say_why_builds_wait();
+            }
         }
         self.decide(now)
     }
@@ -129,8 +138,9 @@ impl State {
     pub fn wake_at(&self, now: Now) -> Option<Duration> {
         let starts = if self.may_start() { self.queue.wake_at(&self.rows, &self.policy) } else { None };
         let posts = self.outbox.wake_at(&self.rows, now.mono);
+        let asks = if self.stopping.is_none() { self.catch_up.wake_at(now.mono) } else { None };
         let stop = self.stopping.map(|s| s.exit_at.unwrap_or(s.interrupt_at));
-        [starts, posts, stop].into_iter().flatten().min()
+        [starts, posts, asks, stop].into_iter().flatten().min()
     }
 
     /// What the lamp shows now.
@@ -141,6 +151,11 @@ impl State {
     /// The rows as saved, for whoever checks.
     pub fn rows(&self) -> &Rows {
         &self.rows
+    }
+
+    /// Whether a builder holds a build longer than all its deadlines: something is broken that a restart may mend.
+    pub fn is_stuck(&self, now: Now) -> bool {
+        self.queue.active.values().any(|a| a.overdue_at <= now.mono)
     }
 
     /// What is under way, in one line for people.
@@ -195,7 +210,7 @@ impl State {
         while self.may_start()
             && let Some(id) = self.queue.next(&self.rows, &self.policy, now.mono).map(|b| b.id)
         {
-            self.start(id);
+            self.start(now, id);
         }
         let panel = self.panel(now);
         if self.shown.as_ref() != Some(&panel) {
@@ -205,6 +220,9 @@ impl State {
         if let Some(post) = self.outbox.next(&self.rows, &self.policy.dashboard_url, now.mono) {
             self.untell(&post);
             self.effects.push(Effect::Post(post));
+        }
+        if self.stopping.is_none() {
+            self.ask(now);
         }
         self.exit_when_done(now);
         self.forget_deliveries(now);
@@ -270,6 +288,26 @@ impl State {
                 self.change(Row::Build(id));
             }
         }
+    }
+
+    /// A queued build tells whether it waits for a place or for disk space.
+    fn say_why_builds_wait(&mut self) {
+        let words = self.queued_words();
+        let waits =
+            |b: &&mut super::build::Build| b.state == BuildState::Queued && !self.queue.active.contains_key(&b.id);
+        let mut changed = Vec::new();
+        for build in self.rows.builds.values_mut().filter(waits) {
+            for check in build.checks.iter_mut().filter(|c| c.state == CheckState::Queued && c.description != words) {
+                words.clone_into(&mut check.description);
+                changed.push(build.id);
+            }
+        }
+        changed.into_iter().for_each(|id| self.change(Row::Build(id)));
+    }
+
+    /// How a build that is queued now is described.
+    pub(super) fn queued_words(&self) -> &'static str {
+        if self.disk.is_some() { wording::NO_SPACE } else { wording::QUEUED }
     }
 
     /// Brings what waits in line with the configuration: its repositories, its checks, its trust.

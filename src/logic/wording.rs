@@ -8,6 +8,7 @@ use super::build::{CheckEnd, CheckState};
 pub const DESCRIPTION_CHARS_MAX: usize = 140;
 
 pub const QUEUED: &str = "Queued";
+pub const NO_SPACE: &str = "Queued: waiting for disk space on the box";
 pub const RUNNING: &str = "Running";
 pub const QUEUED_AGAIN: &str = "Queued again after an interruption";
 pub const INTERRUPTED_TWICE: &str = "Interrupted twice while it ran: rebuild it to try again";

@@ -8,8 +8,8 @@ mod tests;
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use rusqlite::Connection;
+use anyhow::Result;
+use rusqlite::{Connection, ErrorCode};
 
 use crate::logic::event::Change;
 use crate::logic::rows::Rows;
@@ -25,13 +25,15 @@ impl Store {
     /// # Errors
     /// It can't be opened, is no database of ours, or was made by a newer pilotlight.
     pub fn open(path: &Path) -> Result<Store> {
-        let describe = || format!("the database {} can't be opened", path.display());
-        let mut connection = Connection::open(path).with_context(describe)?;
-        // FULL: a webhook is answered once its row is on the card, not once it is on its way there.
-        connection.pragma_update(None, "journal_mode", "WAL").with_context(describe)?;
-        connection.pragma_update(None, "synchronous", "FULL").with_context(describe)?;
-        schema::migrate(&mut connection).with_context(describe)?;
-        Ok(Store { connection })
+        let open = || -> Result<Store> {
+            let mut connection = Connection::open(path)?;
+            // FULL: a webhook is answered once its row is on the card, not once it is on its way there.
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            schema::migrate(&mut connection)?;
+            Ok(Store { connection })
+        };
+        open().map_err(|error| with_cure(error, &format!("the database {} can't be opened", path.display())))
     }
 
     /// What State keeps in memory.
@@ -39,7 +41,7 @@ impl Store {
     /// # Errors
     /// The database can't be read, or holds what was not written by us.
     pub fn load(&self) -> Result<Rows> {
-        rows::load(&self.connection).context("the database can't be read")
+        rows::load(&self.connection).map_err(|error| with_cure(error, "the database can't be read"))
     }
 
     /// Saves `changes` all together, or none of them. When this returns they are on the card.
@@ -66,4 +68,32 @@ impl Store {
         let version: i64 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         Ok(self.connection.pragma_update(None, "user_version", version)?)
     }
+
+    /// Forgets builds that ended before `wall` (UTC seconds since 1970), but for the newest 10,000 and the last of each
+    /// pull request; a thousand at a time, so that nobody waits for it.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save).
+    pub fn forget_before(&self, wall: i64) -> Result<()> {
+        let old = "SELECT id FROM builds WHERE kept = 0 AND finished_at < ? \
+                   AND id < (SELECT max(id) FROM builds) - 10000 \
+                   AND id NOT IN (SELECT last_build FROM pulls WHERE last_build IS NOT NULL) LIMIT 1000";
+        self.connection.execute(&format!("DELETE FROM builds WHERE id IN ({old})"), [wall])?;
+        Ok(())
+    }
+}
+
+/// `error` in the words of people: what, the cure if there is one, why.
+fn with_cure(error: anyhow::Error, what: &str) -> anyhow::Error {
+    let code = error.chain().find_map(|e| e.downcast_ref::<rusqlite::Error>()).and_then(|e| e.sqlite_error_code());
+    let cure = match code {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            " (move it away to begin a new one, then redeliver what is missing at GitHub)"
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            " (pilotlight must own it and its directory)"
+        }
+        _ => "",
+    };
+    error.context(format!("{what}{cure}"))
 }

@@ -1,1 +1,208 @@
+use std::fs;
+use std::path::PathBuf;
 
+use super::Store;
+use super::reader::{BUILDS_MAX, Filter, Reader};
+use crate::logic::build::{Build, BuildState, Check};
+use crate::logic::event::{Change, DeliveryKey};
+use crate::logic::rows::{KnownDelivery, Rows};
+use crate::logic::tests::{model, storm};
+
+/// Storms whose every row goes through SQLite. With `synchronous=FULL` each commit waits for the card.
+const STORM_SEEDS: u64 = 4;
+
+struct Room {
+    dir: tempfile::TempDir,
+}
+
+impl Room {
+    fn new() -> Room {
+        Room { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn database(&self) -> PathBuf {
+        self.dir.path().join("pilotlight.db")
+    }
+
+    fn open(&self) -> Store {
+        Store::open(&self.database()).unwrap()
+    }
+
+    /// What opening says, without the directory that is another one each time.
+    fn error(&self) -> String {
+        let found = Store::open(&self.database()).and_then(|store| store.load());
+        let words = format!("{:#}", found.expect_err("it can't be used"));
+        words.replace(&self.dir.path().display().to_string(), "DIR")
+    }
+
+    /// The sizes of what SQLite has written: database and log.
+    fn bytes(&self) -> Vec<u8> {
+        fs::read(self.database()).unwrap()
+    }
+}
+
+fn build(id: i64, repository: &str, pull: u64, state: BuildState) -> Build {
+    Build {
+        id,
+        repository: repository.to_owned(),
+        pull,
+        title: "'); DROP TABLE builds; -- \0 \u{202e} ✓".to_owned(),
+        sha: "1a2b".repeat(10),
+        base_ref: "main".to_owned(),
+        head_ref: "topic".to_owned(),
+        state,
+        reason: Some("because".to_owned()),
+        attempt: 1,
+        queued_at: 1_775_000_000,
+        started_at: None,
+        finished_at: Some(-1),
+        checks: vec![Check::waiting("pilotlight/test", "Queued".to_owned())],
+    }
+}
+
+#[test]
+fn what_storms_save_is_what_they_load() {
+    for seed in 0..STORM_SEEDS {
+        let room = Room::new();
+        let mut store = room.open();
+        let mut all = Rows::default();
+        for (n, changes) in storm::commits(seed).into_iter().enumerate() {
+            store.save(&changes).unwrap();
+            changes.into_iter().for_each(|change| all.apply(change));
+            if n % 16 == 0 {
+                assert_eq!(store.load().unwrap(), model::select(&all), "storm {seed}, commit {n}");
+            }
+        }
+        drop(store);
+        assert_eq!(room.open().load().unwrap(), model::select(&all), "storm {seed}, opened again");
+        let reader = Reader::open(&room.database()).unwrap();
+        for (id, build) in all.builds {
+            assert_eq!(reader.build(id).unwrap(), Some(build), "history keeps every build");
+        }
+    }
+}
+
+#[test]
+fn anything_people_write_is_stored_as_it_is() {
+    let room = Room::new();
+    let odd = build(i64::MAX - 1, "acme/app", u64::MAX, BuildState::Queued);
+    let key = DeliveryKey { guid: "'\"\0".to_owned(), hook_id: u64::MAX };
+    let known = KnownDelivery { at: i64::MIN, build: None };
+    room.open().save(&[Change::Build(odd.clone()), Change::Delivery(key.clone(), known.clone())]).unwrap();
+    let rows = room.open().load().unwrap();
+    assert_eq!(rows.builds[&odd.id], odd);
+    assert_eq!(rows.deliveries[&key], known);
+    room.open().save(&[Change::ForgetDelivery(key)]).unwrap();
+    assert_eq!(room.open().load().unwrap().deliveries.len(), 0);
+}
+
+#[test]
+fn a_commit_is_on_the_card_or_nowhere() {
+    let room = Room::new();
+    let mut store = room.open();
+    let pragma = |name| store.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(pragma("synchronous"), 2, "FULL");
+    let journal: String = store.connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+    assert_eq!(journal, "wal");
+    let trigger = "CREATE TEMP TRIGGER no BEFORE INSERT ON deliveries BEGIN SELECT RAISE(ABORT, 'no'); END";
+    store.connection.execute_batch(trigger).unwrap();
+    let key = DeliveryKey { guid: "guid".to_owned(), hook_id: 1 };
+    let delivery = Change::Delivery(key, KnownDelivery { at: 0, build: None });
+    store.save(&[Change::Build(build(1, "acme/app", 7, BuildState::Queued)), delivery]).unwrap_err();
+    assert_eq!(store.load().unwrap(), Rows::default());
+}
+
+#[test]
+fn an_id_is_never_given_twice() {
+    let room = Room::new();
+    let mut store = room.open();
+    store.save(&[Change::Build(build(7, "acme/app", 7, BuildState::Queued))]).unwrap();
+    store.connection.execute("DELETE FROM builds", []).unwrap();
+    drop(store);
+    assert_eq!(room.open().load().unwrap().last_build_id, 7);
+}
+
+#[test]
+fn the_reader_filters() {
+    let room = Room::new();
+    let mut store = room.open();
+    let some = [
+        build(1, "acme/app", 7, BuildState::Success),
+        build(2, "Acme/App", 8, BuildState::Failure),
+        build(3, "acme/lib", 7, BuildState::WaitingForApproval),
+        build(4, "acme/app", 7, BuildState::Queued),
+    ];
+    store.save(&some.map(Change::Build)).unwrap();
+    let reader = Reader::open(&room.database()).unwrap();
+    let ids = |filter: Filter| -> Vec<i64> { reader.builds(&filter).unwrap().iter().map(|b| b.id).collect() };
+    let any = || Filter { limit: BUILDS_MAX, ..Filter::default() };
+    let app = || Some("ACME/app".to_owned());
+    assert_eq!(ids(any()), [4, 3, 2, 1]);
+    assert_eq!(ids(Filter { limit: 2, ..any() }), [4, 3]);
+    assert_eq!(ids(Filter { limit: 0, ..any() }), [0; 0]);
+    assert_eq!(ids(Filter { before: Some(3), ..any() }), [2, 1]);
+    assert_eq!(ids(Filter { repository: app(), ..any() }), [4, 2, 1]);
+    assert_eq!(ids(Filter { repository: app(), pull: Some(7), ..any() }), [4, 1]);
+    assert_eq!(ids(Filter { state: Some(BuildState::WaitingForApproval), ..any() }), [3]);
+    assert_eq!(ids(Filter { repository: app(), pull: Some(8), state: Some(BuildState::Success), ..any() }), [0; 0]);
+    assert_eq!(reader.build(9).unwrap(), None);
+    let many: Vec<_> = (5..300).map(|id| Change::Build(build(id, "acme/app", 9, BuildState::Success))).collect();
+    store.save(&many).unwrap();
+    assert_eq!(ids(Filter { limit: usize::MAX, ..any() }).len(), BUILDS_MAX);
+}
+
+#[test]
+fn a_database_of_a_newer_pilotlight_is_refused() {
+    let room = Room::new();
+    room.open().connection.pragma_update(None, "user_version", 9).unwrap();
+    assert_eq!(
+        room.error(),
+        "the database DIR/pilotlight.db can't be opened: it was made by a newer pilotlight (schema 9, this one \
+         knows 1): install that one again"
+    );
+}
+
+#[test]
+fn what_is_no_database_says_so() {
+    let room = Room::new();
+    for text in ["# pilotlight\n", "\0\0\0"] {
+        fs::write(room.database(), text.repeat(999)).unwrap();
+        assert_eq!(
+            room.error(),
+            "the database DIR/pilotlight.db can't be opened (move it away to begin a new one, then redeliver what is \
+             missing at GitHub): file is not a database: Error code 26: file is not a database"
+        );
+    }
+    let room = Room::new();
+    fs::create_dir(room.database()).unwrap();
+    let cure = "the database DIR/pilotlight.db can't be opened (pilotlight must own it and its directory): ";
+    assert!(room.error().starts_with(cure), "{}", room.error());
+    let room = Room::new();
+    assert!(Reader::open(&room.database()).is_err(), "a reader makes no database");
+    // An empty file is what a power cut leaves of a database that was just made.
+    fs::write(room.database(), "").unwrap();
+    assert_eq!(room.open().load().unwrap(), Rows::default());
+}
+
+/// Torn at any page or filled with zeros: an error or what was saved, never a panic and never something else.
+#[test]
+fn a_torn_database_says_so() {
+    let room = Room::new();
+    let changes: Vec<_> = (1..40).map(|id| Change::Build(build(id, "acme/app", 7, BuildState::Queued))).collect();
+    room.open().save(&changes).unwrap();
+    let (whole, rows) = (room.bytes(), room.open().load().unwrap());
+    let mut refused = 0;
+    for at in (0..whole.len()).step_by(2048).skip(1) {
+        let mut zeros = whole.clone();
+        zeros[at..].fill(0);
+        for torn in [&whole[..at], &zeros] {
+            let room = Room::new();
+            fs::write(room.database(), torn).unwrap();
+            match Store::open(&room.database()).and_then(|store| store.load()) {
+                Ok(found) => assert_eq!(found, rows, "torn at {at}"),
+                Err(error) => refused += usize::from(format!("{error:#}").starts_with("the database")),
+            }
+        }
+    }
+    assert!(refused > 10, "{refused} of them were found out");
+}

@@ -28,8 +28,9 @@ const ERROR_CHARS_MAX: usize = 200;
 /// Reads one page of `GET /repos/{owner}/{repo}/pulls`. An entry that can't be understood is left out: the others are
 /// not to suffer for it.
 pub(super) fn list(repository: &str, json: &str) -> Result<Vec<PullPayload>, Refusal> {
-    let entries: Vec<serde_json::Value> = serde_json::from_str(json)
-        .map_err(|error| malformed(format!("the list can't be understood: {}", plain(&error.to_string(), ERROR_CHARS_MAX))))?;
+    let entries: Vec<serde_json::Value> = serde_json::from_str(json).map_err(|error| {
+        malformed(format!("the list can't be understood: {}", plain(&error.to_string(), ERROR_CHARS_MAX)))
+    })?;
     let payload = |entry| {
         let entry: Listed = serde_json::from_value(entry).ok()?;
         pull(PullEvent {

@@ -93,7 +93,8 @@ fn the_default_check_is_the_script_of_the_repository() {
     assert!(failed.starts_with("Failed in ") && failed.ends_with(": exit code 41"), "{failed}");
     let failed = scene.shown(&lacks, "pilotlight", "failure").description;
     assert!(failed.ends_with(": exit code 127"), "{failed}");
-    assert!(scene.log(1).contains("\nwell\n"), "{}", scene.log(1));
+    let log = scene.log(1);
+    assert!(log.contains("\nwell\n") && !log.contains("warning: "), "{log}");
 }
 
 #[test]
@@ -130,4 +131,18 @@ fn a_check_that_ends_does_not_wait_for_what_it_left_in_the_background() {
     let left = scene.cues.hear_pid("left");
     scene.shown(&sha, "test", "success");
     wait_until_gone(left);
+}
+
+#[test]
+fn a_build_that_kills_its_worker_ends_and_says_so() {
+    let scene = Scene::new(&[("test", "kill -KILL $PPID; read _ < @go")]);
+    let (sha, id) = scene.open(1);
+    let words = scene.shown(&sha, "test", "error").description;
+    assert!(words.contains("the worker ended without a word"), "{words}");
+    scene.daemon.wait_build(id, "error");
+    // What it left without a worker ends by itself.
+    scene.cues.go();
+    let (next, _) = scene.open(2);
+    scene.shown(&next, "test", "error");
+    scene.cues.go();
 }

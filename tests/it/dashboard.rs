@@ -90,7 +90,9 @@ fn builds_are_listed_newest_first_and_filtered() {
         assert_eq!(reply.status, 400, "{query}");
         assert!(reply.json()["result"].is_string(), "{query}");
     }
-    for path in ["/api/v1/builds/99", "/api/v1/builds/x", "/api/v1/builds/99/log", "/api/v1/nothing", "/nothing", "/builds/99"] {
+    for path in
+        ["/api/v1/builds/99", "/api/v1/builds/x", "/api/v1/builds/99/log", "/api/v1/nothing", "/nothing", "/builds/99"]
+    {
         assert_eq!(scene.daemon.get_text(path, &[]).status, 404, "{path}");
     }
 }
@@ -118,7 +120,11 @@ fn a_log_is_served_whole_by_check_and_by_range() {
     ];
     for (range, text, content_range) in table {
         let reply = part("?check=two", range);
-        assert_eq!((reply.status, reply.text(), reply.header("content-range")), (206, text, Some(content_range)), "{range}");
+        assert_eq!(
+            (reply.status, reply.text(), reply.header("content-range")),
+            (206, text, Some(content_range)),
+            "{range}"
+        );
     }
     let behind = part("?check=two", "bytes=13-");
     assert_eq!((behind.status, behind.header("content-range")), (416, Some("bytes */13")));
@@ -128,11 +134,13 @@ fn a_log_is_served_whole_by_check_and_by_range() {
 #[test]
 fn nothing_in_a_title_or_a_log_breaks_out_of_the_page() {
     let hostile = "</pre><script>alert(1)</script><img src=x onerror=alert(2)>\u{1b}[31m";
-    let check = format!("printf '%s\\n' '{hostile}'; printf '\\377\\000\\n'");
+    let written = hostile.strip_suffix("\u{1b}[31m").expect("just written");
+    let check = format!("printf '%s\\033[31m\\n' '{written}'; printf '\\377\\000\\n'");
     let scene = Scene::new(&[("<b>test</b>", &check)]);
     let sha = scene.commit(1, &[]);
     let branch = "\"><script>alert(3)</script>";
-    let delivery = pull("opened", APP, 1, &sha, 0).with("/pull_request/title", hostile).with("/pull_request/head/ref", branch);
+    let delivery =
+        pull("opened", APP, 1, &sha, 0).with("/pull_request/title", hostile).with("/pull_request/head/ref", branch);
     scene.accepted(delivery);
     scene.shown(&sha, "<b>test</b>", "success");
     for path in ["/builds/1", "/"] {
@@ -149,7 +157,10 @@ fn nothing_in_a_title_or_a_log_breaks_out_of_the_page() {
     }
     // The raw log is as it was written, and no browser takes it for a page.
     let log = scene.daemon.get_text("/api/v1/builds/1/log", &[]);
-    assert_eq!((log.header("content-type"), log.header("x-content-type-options")), (Some("text/plain; charset=utf-8"), Some("nosniff")));
+    assert_eq!(
+        (log.header("content-type"), log.header("x-content-type-options")),
+        (Some("text/plain; charset=utf-8"), Some("nosniff"))
+    );
     assert!(log.body.windows(hostile.len()).any(|w| w == hostile.as_bytes()));
 }
 
@@ -189,7 +200,9 @@ fn head_is_get_without_a_body_and_nothing_can_be_changed_here() {
     scene.shown(&sha, "test", "success");
     scene.daemon.wait_build(1, "success");
     let address = scene.daemon.dashboard_address();
-    for path in ["/", "/healthz", "/builds/1", "/api/v1/builds", "/api/v1/builds/1", "/api/v1/builds/1/log", "/api/v1/lights"] {
+    for path in
+        ["/", "/healthz", "/builds/1", "/api/v1/builds", "/api/v1/builds/1", "/api/v1/builds/1/log", "/api/v1/lights"]
+    {
         let get = request(address, "GET", path, &[], b"");
         let head = request(address, "HEAD", path, &[], b"");
         assert_eq!((get.status, head.status, head.body.len()), (200, 200, 0), "{path}");

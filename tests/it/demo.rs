@@ -28,7 +28,12 @@ fn assert_nothing_is_left(temporary: &TempDir) {
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let environment = fs::read(process.path().join("environ")).unwrap_or_default();
         let is_ours = environment.windows(ours.len()).any(|window| window == ours);
-        assert!(!is_ours, "{} is left: {:?}", process.path().display(), fs::read_to_string(process.path().join("cmdline")));
+        assert!(
+            !is_ours,
+            "{} is left: {:?}",
+            process.path().display(),
+            fs::read_to_string(process.path().join("cmdline"))
+        );
     }
 }
 
@@ -45,7 +50,13 @@ fn the_demo_shows_everything_and_leaves_nothing() {
         let lines = said.lines().filter(|line| line.split_whitespace().take(2).eq(["status", state]));
         assert!(lines.count() > 0, "no status {state} in:\n{said}");
     }
-    for lamp in ["lamp: yellow on", "lamp: yellow blinking", "lamp: green on", "lamp: red on, yellow off", "lamp: red on, yellow on"] {
+    for lamp in [
+        "lamp: yellow on",
+        "lamp: yellow blinking",
+        "lamp: green on",
+        "lamp: red on, yellow off",
+        "lamp: red on, yellow on",
+    ] {
         assert!(said.contains(lamp), "no {lamp:?} in:\n{said}");
     }
     for words in ["Passed in ", "exit code 2", "Timed out after 3s", "Superseded by "] {

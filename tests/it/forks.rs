@@ -26,7 +26,10 @@ fn a_fork_waits_and_never_runs_without_isolation() {
     for (sha, id) in [(&fork, first), (&deleted, second)] {
         assert_eq!(scene.shown(sha, "test", "pending").description, words);
         let build = scene.daemon.wait_build(id, "waiting_for_approval");
-        assert_eq!((&build["reason"], &build["attempt"], &build["started_at"]), (&json!(words), &json!(0), &json!(null)));
+        assert_eq!(
+            (&build["reason"], &build["attempt"], &build["started_at"]),
+            (&json!(words), &json!(0), &json!(null))
+        );
     }
     let dark = json!({"red": "off", "yellow": "off", "green": "off", "reason": "No pull request yet",
         "repository": null, "pull": null});
@@ -59,7 +62,10 @@ fn a_fork_with_the_head_of_our_own_pull_request_takes_no_status_away() {
     let (next, _) = scene.open(3);
     scene.shown(&next, "test", "success");
     let shown = scene.github.latest(APP, &sha, "test").unwrap();
-    assert_eq!((shown.state.as_str(), shown.target_url.as_str()), ("success", &*format!("http://box.example:8080/builds/{own}")));
+    assert_eq!(
+        (shown.state.as_str(), shown.target_url.as_str()),
+        ("success", &*format!("http://box.example:8080/builds/{own}"))
+    );
 }
 
 #[test]

@@ -24,18 +24,46 @@ fn the_first_refusal_that_applies_is_answered() {
     let long = "Content-Length: 1025";
     let huge = "Content-Length: 100000000000000";
     let table: &[(u16, &[&str], &str)] = &[
-        (404, &["POST /other HTTP/1.1", HOST], "nothing is here: the webhook's URL must end in the path that `webhook.path` names"),
-        (404, &["GET / HTTP/1.1", HOST], "nothing is here: the webhook's URL must end in the path that `webhook.path` names"),
+        (
+            404,
+            &["POST /other HTTP/1.1", HOST],
+            "nothing is here: the webhook's URL must end in the path that `webhook.path` names",
+        ),
+        (
+            404,
+            &["GET / HTTP/1.1", HOST],
+            "nothing is here: the webhook's URL must end in the path that `webhook.path` names",
+        ),
         (405, &["GET /event_handler HTTP/1.1", HOST], "only POST will do here"),
         (405, &["PUT /event_handler HTTP/1.1", HOST, long], "only POST will do here"),
         (411, &[POST, HOST, JSON], "say the body's length in Content-Length; Transfer-Encoding is not understood here"),
-        (411, &[POST, HOST, JSON, "Transfer-Encoding: chunked"], "say the body's length in Content-Length; Transfer-Encoding is not understood here"),
+        (
+            411,
+            &[POST, HOST, JSON, "Transfer-Encoding: chunked"],
+            "say the body's length in Content-Length; Transfer-Encoding is not understood here",
+        ),
         (413, &[POST, HOST, long], "the body is longer than 1024 bytes"),
         (413, &[POST, HOST, JSON, huge], "the body is longer than 1024 bytes"),
-        (415, &[POST, HOST, "Content-Length: 2"], "the content type must be application/json or application/x-www-form-urlencoded"),
-        (415, &[POST, HOST, "Content-Length: 2", "Content-Type: text/plain"], "the content type must be application/json or application/x-www-form-urlencoded"),
-        (400, &[POST, HOST, JSON, "Content-Length: 2", "Content-Length: 2"], "the request's head is malformed: Content-Length is there twice"),
-        (400, &[POST, HOST, JSON, "Content-Length: +2"], "the request's head is malformed: Content-Length is not one plain number"),
+        (
+            415,
+            &[POST, HOST, "Content-Length: 2"],
+            "the content type must be application/json or application/x-www-form-urlencoded",
+        ),
+        (
+            415,
+            &[POST, HOST, "Content-Length: 2", "Content-Type: text/plain"],
+            "the content type must be application/json or application/x-www-form-urlencoded",
+        ),
+        (
+            400,
+            &[POST, HOST, JSON, "Content-Length: 2", "Content-Length: 2"],
+            "the request's head is malformed: Content-Length is there twice",
+        ),
+        (
+            400,
+            &[POST, HOST, JSON, "Content-Length: +2"],
+            "the request's head is malformed: Content-Length is not one plain number",
+        ),
     ];
     for (status, lines, result) in table {
         let reply = send(&scene, lines, b"{}");
@@ -56,7 +84,8 @@ fn what_is_not_signed_or_not_a_delivery_is_refused() {
     let good = sign(SECRET, &body);
     let delivery = [("X-GitHub-Event", "pull_request"), ("X-GitHub-Delivery", "0-1-2")];
     let answer = |headers: &[(&str, &str)], body: &[u8]| {
-        let reply = scene.daemon.hook_raw(&[&[("Content-Type", "application/json")], &delivery[..], headers].concat(), body);
+        let reply =
+            scene.daemon.hook_raw(&[&[("Content-Type", "application/json")], &delivery[..], headers].concat(), body);
         (reply.status, reply.json()["result"].as_str().expect("a result").to_owned())
     };
     for headers in [&[][..], &[("X-Hub-Signature-256", &*sign("wrong", &body))], &[("X-Hub-Signature", "sha1=00")]] {
@@ -72,7 +101,8 @@ fn what_is_not_signed_or_not_a_delivery_is_refused() {
         let (status, result) = answer(&[("X-Hub-Signature-256", &sign(SECRET, malformed))], malformed);
         assert_eq!(status, 400, "{result}");
     }
-    let headers = [("Content-Type", "application/json"), ("X-GitHub-Event", "pull_request"), ("X-Hub-Signature-256", &*good)];
+    let headers =
+        [("Content-Type", "application/json"), ("X-GitHub-Event", "pull_request"), ("X-Hub-Signature-256", &*good)];
     let reply = scene.daemon.hook_raw(&headers, &body);
     let words = "X-GitHub-Delivery must be there, with 1 to 128 letters, digits, _ or -";
     assert_eq!((reply.status, &reply.json()["result"]), (400, &json!(words)));

@@ -12,10 +12,10 @@ fn terminal(checks: &[(&str, &str)]) -> Scene {
 
 #[test]
 fn the_lamp_follows_a_build_through_its_colours_and_goes_dark_at_the_end() {
-    for (signal, exit, result, state) in
-        [(Signal::TERM, "0", "green on, red off, yellow off (acme/app#1 passed)", "success"),
-         (Signal::INT, "1", "red on, yellow off, green off (acme/app#1 failed)", "failure")]
-    {
+    for (signal, exit, result, state) in [
+        (Signal::TERM, "0", "green on, red off, yellow off (acme/app#1 passed)", "success"),
+        (Signal::INT, "1", "red on, yellow off, green off (acme/app#1 failed)", "failure"),
+    ] {
         let check = format!("{WAITS}; exit {exit}");
         let mut scene = terminal(&[("test", &check)]);
         // A colour test comes first: each of the three.

@@ -72,13 +72,19 @@ fn one_build(room: &Room, github: &FakeGithub, origin: &Origin, variables: &[(&s
 #[test]
 fn secrets_stay_out_of_builds_logs_pages_and_files() {
     let (github, origin) = (FakeGithub::start(TOKEN), Origin::new());
-    let config = TestConfig::new(&github.url()).repository(APP, &origin.url(), &[("test", "env; git config -l; ps axww -o args")]);
+    let config = TestConfig::new(&github.url()).repository(
+        APP,
+        &origin.url(),
+        &[("test", "env; git config -l; ps axww -o args")],
+    );
     let room = Room::new(&config);
     let decoys = [("GITHUB_TOKEN", "decoy-token"), ("PILOTLIGHT_WEBHOOK_SECRET", "decoy-secret")];
-    github.fail_next(1, 401, &[]);
+    github.fail_next(1, 502, &[]);
     let (daemon, dashboard) = one_build(&room, &github, &origin, &decoys);
 
-    for path in ["/", "/builds/1", "/api/v1/builds", "/api/v1/builds/1", "/api/v1/builds/1/log", "/api/v1/status", "/nowhere"] {
+    for path in
+        ["/", "/builds/1", "/api/v1/builds", "/api/v1/builds/1", "/api/v1/builds/1/log", "/api/v1/status", "/nowhere"]
+    {
         assert_hidden(path, &request(&dashboard, "GET", path, &[], b"").body);
     }
     let log = request(&dashboard, "GET", "/api/v1/builds/1/log", &[], b"");

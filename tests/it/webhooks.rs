@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::daemon::fresh_guid;
 use crate::support::payload::{Pull, ping, pull};
-use crate::support::scene::{APP, Scene, WAITS};
+use crate::support::scene::{APP, Scene, WAITS, wait_until_gone};
 
 const TEST: [(&str, &str); 1] = [("test", "true")];
 const HELD: [(&str, &str); 1] = [("test", WAITS)];
@@ -72,8 +72,16 @@ fn everything_else_is_understood_and_builds_nothing() {
         ("pull_request", on("labeled").json(), "Understood pull_request labeled: nothing to build"),
         ("pull_request", on("edited").json(), "Understood pull_request edited: nothing to build"),
         ("pull_request", on("closed").json(), "Closed: nothing waited or ran"),
-        ("pull_request", on("synchronize").with("/pull_request/state", "closed").json(), "The pull request is closed: nothing to build"),
-        ("pull_request", pull("opened", "some/other", 1, &sha, 0).json(), "some/other is not configured here: nothing to build"),
+        (
+            "pull_request",
+            on("synchronize").with("/pull_request/state", "closed").json(),
+            "The pull request is closed: nothing to build",
+        ),
+        (
+            "pull_request",
+            pull("opened", "some/other", 1, &sha, 0).json(),
+            "some/other is not configured here: nothing to build",
+        ),
     ];
     for (event, payload, result) in table {
         for form in [true, false] {
@@ -83,6 +91,20 @@ fn everything_else_is_understood_and_builds_nothing() {
     }
     assert_eq!(builds(&scene), 0);
     assert_eq!(scene.github.posts(), []);
+}
+
+#[test]
+fn a_burst_is_answered_in_full() {
+    let scene = Scene::new(&TEST);
+    let sha = scene.commit(1, &[]);
+    let deliver = |number| scene.daemon.hook("pull_request", &pull("opened", APP, number, &sha, 0).json(), true);
+    let mut ids: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (1..=12).map(|number| scope.spawn(move || deliver(number))).collect();
+        let answers = threads.into_iter().map(|thread| thread.join().expect("an answer"));
+        answers.map(|(status, answer)| (status, answer["build"].as_i64())).collect()
+    });
+    ids.sort_unstable();
+    assert_eq!(ids, (1..=12).map(|id| (202, Some(id))).collect::<Vec<_>>());
 }
 
 #[test]
@@ -120,8 +142,10 @@ fn a_second_hook_on_the_same_event_builds_nothing_twice() {
     let known = json!({"status": 200, "result": "Already known from hook 11"});
     assert_eq!(from(22), (200, known.clone()));
     scene.shown(&sha, "test", "success");
-    assert_eq!(from(22), (200, known));
+    assert_eq!(from(33), (200, known));
     assert_eq!(builds(&scene), 1);
+    // The same hook again is a person's Redeliver.
+    assert_eq!(from(22), (202, json!({"status": 202, "result": "Accepted as build 2", "build": 2})));
 }
 
 #[test]
@@ -150,7 +174,9 @@ fn an_older_payload_changes_nothing() {
     let (old, new) = (scene.commit(1, &[]), scene.commit(1, &[]));
     let id = scene.accepted(pull("synchronize", APP, 1, &new, 60));
     scene.shown(&new, "test", "success");
-    for late in [pull("opened", APP, 1, &old, 0), pull("synchronize", APP, 1, &old, 59), pull("closed", APP, 1, &old, 59)] {
+    for late in
+        [pull("opened", APP, 1, &old, 0), pull("synchronize", APP, 1, &old, 59), pull("closed", APP, 1, &old, 59)]
+    {
         let (status, answer) = scene.daemon.hook("pull_request", &late.json(), false);
         let words = "Older than what is known of this pull request: nothing changed";
         assert_eq!((status, answer), (200, json!({"status": 200, "result": words})));
@@ -162,10 +188,11 @@ fn an_older_payload_changes_nothing() {
 fn a_new_base_takes_the_place_of_a_running_build_of_the_old_one() {
     let scene = Scene::new(&HELD);
     let (sha, _) = scene.open(1);
-    scene.cues.hear(&sha);
+    let old = scene.cues.hear_pid(&sha);
     let edited = pull("edited", APP, 1, &sha, 1).with_old_base("main").with("/pull_request/base/ref", "next");
     assert_eq!(scene.accepted(edited), 2);
     assert_eq!(scene.daemon.wait_build(1, "cancelled")["reason"], "Superseded: the base is now next");
+    wait_until_gone(old);
     scene.cues.go();
     scene.daemon.wait_build(2, "success");
     scene.shown(&sha, "test", "success");

@@ -9,10 +9,7 @@ use crate::builder::log::log_path;
 use crate::builder::tests::{done, ended, job, passed, said, started};
 use crate::worker::protocol::WorkerJob;
 
-const LONG: Patience = Patience {
-    work: Duration::from_secs(60),
-    leave: Duration::from_secs(60),
-};
+const LONG: Patience = Patience { work: Duration::from_secs(60), leave: Duration::from_secs(60) };
 
 struct Told {
     end: End,
@@ -34,18 +31,11 @@ fn follow_peer(patience: Patience, peer: impl FnOnce(UnixStream, &mut Option<Pip
     let mut log = Log::create(dir.path(), 5);
     let news = RefCell::new(Vec::new());
     let mut course = Course::new(&job, &mut log);
-    let end = follow(&ours, cancel.as_fd(), &mut course, patience, &|word| {
-        news.borrow_mut().push(word)
-    })
-    .unwrap();
+    let end = follow(&ours, cancel.as_fd(), &mut course, patience, &|word| news.borrow_mut().push(word)).unwrap();
     drop(ours);
     thread.join().unwrap();
     log.end_section();
-    Told {
-        end,
-        news: news.into_inner(),
-        log: std::fs::read_to_string(log_path(dir.path(), 5)).unwrap(),
-    }
+    Told { end, news: news.into_inner(), log: std::fs::read_to_string(log_path(dir.path(), 5)).unwrap() }
 }
 
 fn frames(frames: &[Frame]) -> Vec<u8> {
@@ -76,38 +66,20 @@ fn a_worker_that_breaks_the_rules() {
         (kind(2, FRAME_BYTES_MAX + 1, b""), "a frame of 1048577 bytes"),
         (kind(2, u32::MAX, b"x"), "a frame of 4294967295 bytes"),
         (kind(9, 0, b""), "there is no frame of kind 9"),
-        (
-            kind(3, 2, b"{}"),
-            "a news frame is not understood: expected value at line 1 column 2",
-        ),
+        (kind(3, 2, b"{}"), "a news frame is not understood: expected value at line 1 column 2"),
         (frames(&[a_job()]), "it handed us a job"),
         (frames(&[started(2)]), "check 2 started and is none that waits"),
-        (
-            frames(&[started(usize::MAX)]),
-            "check 18446744073709551615 started and is none that waits",
-        ),
+        (frames(&[started(usize::MAX)]), "check 18446744073709551615 started and is none that waits"),
         (frames(&[started(0), started(0)]), "check 0 started beside another"),
         (frames(&[started(0), started(1)]), "check 1 started beside another"),
         (frames(&[passed(1)]), "check 1 finished and did not run"),
         (frames(&[passed(7)]), "check 7 finished and is none of the job"),
         (frames(&[started(0), passed(1)]), "check 1 finished and did not run"),
-        (
-            frames(&[started(0), passed(0), passed(0)]),
-            "check 0 finished and did not run",
-        ),
-        (
-            frames(&[started(0), passed(0), started(0)]),
-            "check 0 started and is none that waits",
-        ),
+        (frames(&[started(0), passed(0), passed(0)]), "check 0 finished and did not run"),
+        (frames(&[started(0), passed(0), started(0)]), "check 0 started and is none that waits"),
         (frames(&[done(None)]), "it was done before every check had run"),
-        (
-            frames(&[started(1), passed(1), done(None)]),
-            "it was done before every check had run",
-        ),
-        (
-            frames(&[started(1), passed(1), started(0), done(None)]),
-            "it was done before every check had run",
-        ),
+        (frames(&[started(1), passed(1), done(None)]), "it was done before every check had run"),
+        (frames(&[started(1), passed(1), started(0), done(None)]), "it was done before every check had run"),
     ];
     for (bytes, words) in table {
         // It stays on the line: only its words can have given it away.
@@ -123,13 +95,7 @@ fn a_worker_that_breaks_the_rules() {
 fn what_it_claims_is_cut_to_what_can_be() {
     let long = CheckEnd::Broken(format!("a\nb\u{1b}{}", "c".repeat(5000)));
     let told = follow_peer(LONG, move |mut stream, _keep| {
-        let said = [
-            started(1),
-            ended(1, CheckEnd::TimedOut(Duration::MAX)),
-            started(0),
-            ended(0, long),
-            done(None),
-        ];
+        let said = [started(1), ended(1, CheckEnd::TimedOut(Duration::MAX)), started(0), ended(0, long), done(None)];
         stream.write_all(&frames(&said)).unwrap();
     });
     assert_eq!(told.end, End::Done { error: None });
@@ -143,32 +109,18 @@ fn what_it_claims_is_cut_to_what_can_be() {
         .collect();
     assert_eq!(ends[0].0, &CheckEnd::TimedOut(Duration::from_secs(60)));
     assert_eq!(ends[1].0, &CheckEnd::Broken(format!("a b {}", "c".repeat(196))));
-    assert!(
-        ends.iter().all(|(_, took)| **took < Duration::from_secs(60)),
-        "{ends:?}"
-    );
+    assert!(ends.iter().all(|(_, took)| **took < Duration::from_secs(60)), "{ends:?}");
 }
 
 #[test]
 fn frames_arrive_in_any_pieces() {
-    let bytes = frames(&[
-        said(&"a".repeat(300)),
-        started(0),
-        passed(0),
-        started(1),
-        passed(1),
-        done(None),
-    ]);
+    let bytes = frames(&[said(&"a".repeat(300)), started(0), passed(0), started(1), passed(1), done(None)]);
     for size in [1, 2, 3, 7, 100, bytes.len()] {
         let bytes = bytes.clone();
         let told = follow_peer(LONG, move |mut stream, _keep| {
             bytes.chunks(size).for_each(|piece| stream.write_all(piece).unwrap());
         });
-        assert_eq!(
-            (told.end, told.news.len()),
-            (End::Done { error: None }, 4),
-            "pieces of {size}"
-        );
+        assert_eq!((told.end, told.news.len()), (End::Done { error: None }, 4), "pieces of {size}");
         assert!(told.log.starts_with(&"a".repeat(300)), "pieces of {size}");
     }
 }
@@ -183,10 +135,7 @@ fn a_stream_that_ends_without_a_word() {
 
 #[test]
 fn neither_silence_nor_chatter_holds_a_builder() {
-    let short = Patience {
-        work: Duration::from_millis(100),
-        ..LONG
-    };
+    let short = Patience { work: Duration::from_millis(100), ..LONG };
     let told = follow_peer(short, |mut stream, _keep| {
         let _ = stream.read_exact(&mut [0]);
     });
@@ -203,31 +152,18 @@ fn a_cancelled_worker_is_heard_out_for_the_log_alone() {
     let told = follow_peer(LONG, |mut stream, keep| {
         stream.write_all(&frames(&[started(0)])).unwrap();
         keep.take();
-        assert_eq!(
-            stream.read(&mut [0]).unwrap(),
-            0,
-            "the end of the stream is the order to stop"
-        );
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the end of the stream is the order to stop");
         stream.write_all(&frames(&[said("last words\n"), passed(0)])).unwrap();
     });
     assert_eq!(told.end, End::Cancelled);
     // Whether the start was told depends on which came first; the end was not.
-    assert!(
-        told.news
-            .iter()
-            .all(|news| matches!(news, BuildNews::CheckStarted { .. })),
-        "{:?}",
-        told.news
-    );
+    assert!(told.news.iter().all(|news| matches!(news, BuildNews::CheckStarted { .. })), "{:?}", told.news);
     assert_eq!(told.log, "── lint: make test\nlast words\n");
 }
 
 #[test]
 fn a_cancelled_worker_that_stays_is_left() {
-    let patience = Patience {
-        leave: Duration::from_millis(100),
-        ..LONG
-    };
+    let patience = Patience { leave: Duration::from_millis(100), ..LONG };
     let told = follow_peer(patience, |mut stream, keep| {
         keep.take();
         let flood = frames(&[said(&"x".repeat(10_000))]);

@@ -51,11 +51,7 @@ impl Web {
                 answer(request);
             }
         });
-        Web {
-            url: format!("http://{host}/"),
-            host,
-            seen,
-        }
+        Web { url: format!("http://{host}/"), host, seen }
     }
 }
 
@@ -76,9 +72,7 @@ fn backend(root: &Path, manner: Manner, mut request: Request) {
     let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
     let mut command = Command::new("git");
     command.arg("http-backend").env("GIT_PROJECT_ROOT", root);
-    command
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null");
+    command.env("GIT_HTTP_EXPORT_ALL", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
     command.env("PATH_INFO", path).env("QUERY_STRING", query);
     command.env("REQUEST_METHOD", request.method().to_string());
     command.env("CONTENT_LENGTH", body.len().to_string());
@@ -116,9 +110,7 @@ pub fn soon(cancel: BorrowedFd<'_>, millis: u64) -> Watch<'_> {
 
 /// What git says when it fails.
 pub fn failed(done: Result<String, Failure>) -> String {
-    let Err(Failure::Failed(said)) = done else {
-        panic!("{done:?}")
-    };
+    let Err(Failure::Failed(said)) = done else { panic!("{done:?}") };
     said
 }
 
@@ -139,11 +131,7 @@ fn the_token_opens_its_own_host_and_is_written_nowhere() {
     // A helper of the machine's own is neither asked nor handed the token to store.
     let machine = TempDir::new().unwrap();
     let (config, marker) = (machine.path().join("gitconfig"), machine.path().join("marker"));
-    std::fs::write(
-        &config,
-        format!("[credential]\n\thelper = \"!cat >> {} #\"\n", marker.display()),
-    )
-    .unwrap();
+    std::fs::write(&config, format!("[credential]\n\thelper = \"!cat >> {} #\"\n", marker.display())).unwrap();
     let mut git = bare(Some(TOKEN), &web.host);
     git.inherited.push(("GIT_CONFIG_SYSTEM", config.into()));
     let (done, dir) = fetch(&git, &web.url, &sha);
@@ -151,18 +139,9 @@ fn the_token_opens_its_own_host_and_is_written_nowhere() {
     assert!(!marker.exists());
     assert!(!said.contains(TOKEN), "{said}");
     let words = format!("{TOKEN}|{BASIC}|{}", web.host);
-    let found = Command::new("grep")
-        .args(["-rlE", &words])
-        .arg(dir.path())
-        .output()
-        .unwrap();
+    let found = Command::new("grep").args(["-rlE", &words]).arg(dir.path()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&found.stdout), "");
-    assert!(
-        web.seen
-            .try_iter()
-            .flatten()
-            .all(|authorization| authorization == BASIC)
-    );
+    assert!(web.seen.try_iter().flatten().all(|authorization| authorization == BASIC));
 
     let said = failed(fetch(&bare(Some("wr0ng"), &web.host), &web.url, &sha).0);
     assert_eq!(gist(&said), format!("Authentication failed for '{}'", web.url));
@@ -174,10 +153,7 @@ fn the_token_goes_nowhere_else() {
     let origin = Origin::new();
     let web = Web::serve(&origin, Manner::Closed);
     let said = failed(fetch(&bare(Some(TOKEN), "github.com"), &web.url, &origin.push(7, "hello")).0);
-    assert!(
-        gist(&said).starts_with("could not read Username for 'http://127.0.0.1:"),
-        "{said}"
-    );
+    assert!(gist(&said).starts_with("could not read Username for 'http://127.0.0.1:"), "{said}");
     assert!(web.seen.try_iter().all(|authorization| authorization.is_none()));
 
     // Nor along with a redirect, not even when the other host asks for it.
@@ -202,10 +178,7 @@ fn a_server_without_protocol_2() {
     fetch(&bare(None, ""), &web.url, &sha).0.unwrap();
     origin.push(7, "pushed over it");
     let said = failed(fetch(&bare(None, ""), &web.url, &sha).0);
-    assert_eq!(
-        gist(&said),
-        format!("refs/pull/7/head is not at {sha} any more, or not yet")
-    );
+    assert_eq!(gist(&said), format!("refs/pull/7/head is not at {sha} any more, or not yet"));
     let web = Web::serve(&origin, Manner::Open);
     fetch(&bare(None, ""), &web.url, &sha).0.unwrap();
 }
@@ -233,9 +206,7 @@ fn where_the_token_may_go() {
         assert_eq!(git.token_origin(url).as_deref(), expected, "{url}");
         let command = git.command(Some(url));
         assert!(!format!("{:?}", command.get_args()).contains(TOKEN));
-        let told = command
-            .get_envs()
-            .filter(|(_, value)| value.is_some_and(|v| v == TOKEN));
+        let told = command.get_envs().filter(|(_, value)| value.is_some_and(|v| v == TOKEN));
         assert_eq!(told.count(), usize::from(expected.is_some()), "{url}");
     }
     assert!(bare(None, "[::1]:80").token_origin("http://[::1]:80/x").is_some());
@@ -305,10 +276,7 @@ fn the_gist_of_what_git_says() {
              Please make sure you have the correct access rights\nand the repository exists.\n",
             "git@x: Permission denied (publickey).",
         ),
-        (
-            "fatal: Could not read from remote repository.\n",
-            "Could not read from remote repository.",
-        ),
+        ("fatal: Could not read from remote repository.\n", "Could not read from remote repository."),
         ("error: RPC failed\u{7}; curl 56\n", "RPC failed ; curl 56"),
     ];
     for (said, expected) in table {
@@ -332,10 +300,7 @@ fn git_inherits_nothing_unnamed_and_only_its_last_words_are_kept() {
         failed(bare(None, "").run(&args, None, soon(cancel.as_fd(), 60_000)))
     };
     let environment = speak("env");
-    assert!(
-        environment.contains("GIT_ASKPASS=\n") && !environment.contains("CARGO"),
-        "{environment}"
-    );
+    assert!(environment.contains("GIT_ASKPASS=\n") && !environment.contains("CARGO"), "{environment}");
     let numbers = speak("seq 100000");
     assert!(numbers.len() <= SAID_BYTES_MAX && numbers.ends_with("99999\n100000\n"));
 }

@@ -39,11 +39,7 @@ fn a_section_keeps_its_head_and_its_tail() {
             (head + 5 * tail, 4 * tail),
         ] {
             let (kept, start, end) = section(&whole[..bytes], piece);
-            assert_eq!(
-                (start, end),
-                (HEADER.len() as u64, start + kept.len() as u64),
-                "{bytes}"
-            );
+            assert_eq!((start, end), (HEADER.len() as u64, start + kept.len() as u64), "{bytes}");
             if cut == 0 {
                 assert!(kept == whole[..bytes], "{bytes} in pieces of {piece}");
                 continue;

@@ -16,11 +16,7 @@ impl Bench {
     fn new() -> Bench {
         let state = TempDir::new().unwrap();
         let mirror = Mirror::new(state.path(), "acme/app");
-        Bench {
-            state,
-            origin: Origin::new(),
-            mirror,
-        }
+        Bench { state, origin: Origin::new(), mirror }
     }
 
     /// Fetches pull request 7 at `sha`; the gist of what git says when that fails.
@@ -66,10 +62,7 @@ fn a_head_is_fetched_by_its_sha_and_keeps_a_ref() {
     assert!(said.contains("refs/pull/7/head") && !said.contains("warning"), "{said}");
     assert_eq!(bench.head(), Some(second));
     let config = fs::read_to_string(bench.mirror.path().join("config")).unwrap();
-    assert!(
-        !config.contains("remote") && !bench.mirror.path().join("FETCH_HEAD").exists(),
-        "{config}"
-    );
+    assert!(!config.contains("remote") && !bench.mirror.path().join("FETCH_HEAD").exists(), "{config}");
     assert!(!bench.mirror.path().join("hooks").exists());
 }
 
@@ -87,12 +80,7 @@ fn what_is_there_is_asked_of_nobody() {
 fn a_head_that_is_published_late() {
     let bench = Bench::new();
     bench.fetch(&bench.origin.push(7, "one")).unwrap();
-    let sha = git(
-        Origin::new().dir.path(),
-        &["hash-object", "-t", "commit", "--stdin", "--literally"],
-        "x",
-    )
-    .unwrap();
+    let sha = git(Origin::new().dir.path(), &["hash-object", "-t", "commit", "--stdin", "--literally"], "x").unwrap();
     let error = bench.fetch(&sha).unwrap_err();
     assert!(error.ends_with(&format!("upload-pack: not our ref {sha}")), "{error}");
     // The commit is there before its ref is.
@@ -107,9 +95,7 @@ fn a_broken_mirror_is_made_anew() {
         ("HEAD is gone", |m| fs::remove_file(m.join("HEAD")).unwrap()),
         ("config is garbage", |m| fs::write(m.join("config"), "\0\0\0[").unwrap()),
         ("a ref is empty", |m| fs::write(m.join("refs/pull/7/head"), "").unwrap()),
-        ("a ref names nothing", |m| {
-            fs::write(m.join("refs/pull/7/head"), "1".repeat(40)).unwrap()
-        }),
+        ("a ref names nothing", |m| fs::write(m.join("refs/pull/7/head"), "1".repeat(40)).unwrap()),
         ("objects are gone", |m| fs::remove_dir_all(m.join("objects")).unwrap()),
         ("it is a file", |m| {
             fs::remove_dir_all(m).unwrap();
@@ -145,13 +131,7 @@ fn a_sound_mirror_survives_a_remote_that_fails() {
     fs::write(&marker, "").unwrap();
     let late = bench.origin.push(7, "two");
     // It is the remote's object that is damaged, in words that might be about ours.
-    let object = bench
-        .origin
-        .dir
-        .path()
-        .join("objects")
-        .join(&late[..2])
-        .join(&late[2..]);
+    let object = bench.origin.dir.path().join("objects").join(&late[..2]).join(&late[2..]);
     fs::remove_file(&object).unwrap();
     fs::write(&object, "").unwrap();
     let said = failed(bench.try_fetch(&bench.origin.url(), &late));

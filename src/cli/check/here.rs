@@ -91,7 +91,8 @@ fn clock() -> Finding {
 
 fn git() -> Result<String, String> {
     let cure = "install it: `apt install git`";
-    let output = Command::new("git").arg("--version").output().map_err(|e| format!("can't be started ({e}): {cure}"))?;
+    let output =
+        Command::new("git").arg("--version").output().map_err(|e| format!("can't be started ({e}): {cure}"))?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let version = said.split(' ').nth(2).unwrap_or_default();
     let mut numbers = version.split('.').map_while(|n| n.parse::<u32>().ok());

@@ -29,7 +29,9 @@ pub fn findings(config: &Config) -> Vec<Finding> {
             let about = format!("{name}: webhook");
             findings.push(match client.check_hook(name, &config.webhook.path) {
                 Some(said) => Finding::of(about, said),
-                None => Finding::doubtful(about, "the token may not look at it (Webhooks: read): see its page at GitHub"),
+                None => {
+                    Finding::doubtful(about, "the token may not look at it (Webhooks: read): see its page at GitHub")
+                }
             });
         }
     }

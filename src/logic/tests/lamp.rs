@@ -221,12 +221,12 @@ fn a_full_disk_is_told_at_once_and_nothing_starts() {
         0s pull acme/app#8 opened 3c4d
             202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         1s disk full
-            lamp red+yellow: Can't tell: nothing can be saved: no space left
+            lamp red+yellow: Can't tell: no space left; post #2 pilotlight: pending, Queued: waiting for disk space on the box
         2s passes #1
             post #1 pilotlight: pending, Running
             post #1 pilotlight: success, Passed in 41s
         3s disk works
-            start #2 pilotlight; lamp yellow: acme/app#8 is queued
+            start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
     "#]]);
 }
 

@@ -9,4 +9,5 @@ pub mod model;
 mod queue;
 mod scenario;
 mod statuses;
+pub mod storm;
 mod words;

@@ -26,7 +26,7 @@ use expect_test::Expect;
 use super::model;
 use crate::logic::build::{BuildId, CheckEnd};
 use crate::logic::event::{
-    BuildEvent, BuildNews, Decision, Delivery, DeliveryKey, Effect, Event, Hook, Now, Post, PostOutcome,
+    BuildEvent, BuildNews, Decision, Delivery, DeliveryKey, Effect, Event, Found, Hook, LookUp, Now, Post, PostOutcome,
 };
 use crate::logic::panel::{Led, Panel};
 use crate::logic::policy::Policy;
@@ -57,6 +57,7 @@ pub fn play(script: &str) -> String {
         words::settings(&mut policy, settings);
     }
     let mut world = World::new(policy);
+    world.answer_questions();
     if let Some(settings) = lines.next_if(|l| l.starts_with("with ")) {
         world.out = format!("{settings}\n");
     }
@@ -76,6 +77,8 @@ struct World {
     booted: Duration,
     outcome: Option<PostOutcome>,
     in_flight: Option<Post>,
+    /// Questions to GitHub. Nothing new there, unless a delivery says so.
+    asked: Vec<LookUp>,
     save_fails: bool,
     exited: bool,
     deliveries: Vec<Delivery>,
@@ -87,6 +90,8 @@ impl World {
         let now = Now { mono: Duration::ZERO, wall: START };
         let (state, decision) = State::load(Rows::default(), policy.clone(), now);
         assert_eq!(decision.changes, []);
+        let asked =
+            decision.effects.into_iter().filter_map(|e| if let Effect::LookUp(what) = e { Some(what) } else { None });
         World {
             state,
             policy,
@@ -95,6 +100,7 @@ impl World {
             booted: Duration::ZERO,
             outcome: Some(PostOutcome::Accepted),
             in_flight: None,
+            asked: asked.collect(),
             save_fails: false,
             exited: false,
             deliveries: Vec::new(),
@@ -165,8 +171,8 @@ impl World {
             ["stop", "at", "once"] => self.event(Event::Stop { at_once: true }),
             ["crash"] => self.crash(),
             ["save", "fails"] => self.save_fails = true,
-            ["disk", "full"] => self.event(Event::Disk(Some("no space left".to_owned()))),
-            ["disk", "works"] => self.event(Event::Disk(None)),
+            ["disk", "full"] => self.event(Event::Space(Some("no space left".to_owned()))),
+            ["disk", "works"] => self.event(Event::Space(None)),
             ["show", id] => self.show(words::id(id)),
             ["passes", id] => self.whole_build(words::id(id), &CheckEnd::Exited(0)),
             ["fails", id] => self.whole_build(words::id(id), &CheckEnd::Exited(1)),
@@ -219,10 +225,12 @@ impl World {
             assert_eq!(*self.state.rows(), model::select(&self.saved), "State holds what a restart would load");
         }
         let words: Vec<_> = decision.effects.into_iter().map(|effect| self.effect(effect)).collect();
+        let words: Vec<_> = words.into_iter().filter(|w| !w.is_empty()).collect();
         if !words.is_empty() {
             self.say(&words.join("; "));
         }
         self.answer_post();
+        self.answer_questions();
     }
 
     fn effect(&mut self, effect: Effect) -> String {
@@ -245,6 +253,10 @@ impl World {
                 self.in_flight = Some(post);
                 if taken { line } else { format!("{line} (not taken)") }
             }
+            Effect::LookUp(what) => {
+                self.asked.push(what);
+                String::new()
+            }
             Effect::Show(panel) => format!("lamp {}: {}", colours(&panel), panel.reason),
             Effect::Exit => {
                 self.exited = true;
@@ -259,10 +271,17 @@ impl World {
         self.event(Event::Posted { post, outcome });
     }
 
+    fn answer_questions(&mut self) {
+        while let Some(what) = self.asked.pop() {
+            self.event(Event::LookedUp { what, found: Ok(Found::Same) });
+        }
+    }
+
     fn crash(&mut self) {
         self.booted = self.at;
         self.exited = false;
         self.in_flight = None;
+        self.asked.clear();
         let (state, decision) = State::load(model::select(&self.saved), self.policy.clone(), self.now());
         self.state = state;
         self.carry_out(decision);

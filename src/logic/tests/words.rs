@@ -10,6 +10,7 @@ use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Policy, Rep
 pub fn policy() -> Policy {
     Policy {
         repositories: vec![repository("acme/app", "pilotlight")],
+        webhooks: true,
         workers: 1,
         isolation: Isolation::Systemd,
         approval: Approval::Forks,

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::words;
 use crate::logic::build::CheckEnd;
 use crate::logic::event::{BuildNews, Job};
 use crate::logic::policy::{Approval, Follow, Isolation, Policy};
+use crate::logic::tests::words;
 
 /// A build in the hands of a builder.
 pub struct Running {

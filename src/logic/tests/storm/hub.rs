@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
-use super::words;
 use crate::logic::event::{Delivery, DeliveryKey, Hook, Post, PullAction, PullPayload};
 use crate::logic::rows::Rows;
+use crate::logic::tests::words;
 
 /// Pull requests in one storm: enough to get into each other's way.
 const PULLS_MAX: usize = 6;

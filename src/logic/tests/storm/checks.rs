@@ -1,0 +1,110 @@
+//! What must hold after each step of a storm, and in the end.
+
+use std::collections::BTreeSet;
+
+use super::Storm;
+use crate::logic::build::{Build, BuildState};
+use crate::logic::event::{Change, Effect, StatusState};
+use crate::logic::outbox::SILENCE_MAX;
+use crate::logic::policy::{Approval, Isolation};
+use crate::logic::state::ATTEMPTS_MAX;
+use crate::logic::tests::model;
+
+impl Storm {
+    pub(super) fn take_in(&mut self, change: Change) {
+        if let Change::Build(build) = &change {
+            let before = self.all.builds.get(&build.id);
+            let waited = before.is_none_or(|b| b.state == BuildState::WaitingForApproval);
+            if build.state == BuildState::WaitingForApproval {
+                self.accepted.retain(|id| *id != build.id);
+            } else if waited && !build.state.is_end() {
+                self.accepted.push(build.id);
+            }
+            if let Some(before) = before.filter(|b| b.state.is_end()) {
+                assert_eq!(outside(before), outside(build), "a build ends once");
+            }
+            assert!(build.attempt <= ATTEMPTS_MAX);
+        }
+        self.all.apply(change);
+    }
+
+    /// No build runs that may not: a fork only in a unit of its own, and only after a word where one is asked.
+    pub(super) fn assert_may_start(&self, effect: &Effect) {
+        let Effect::StartBuild(job) = effect else { return };
+        let pull = &self.state.rows().pulls[&(job.repository.clone(), job.pull)];
+        let asks = match self.policy.approval {
+            Approval::All => true,
+            Approval::Forks => pull.fork,
+            Approval::None => false,
+        };
+        assert!(!pull.fork || self.policy.isolation == Isolation::Systemd, "a fork runs without isolation");
+        assert!(!asks || pull.approved_sha.as_ref() == Some(&job.sha), "nobody let {} in", job.sha);
+        assert!(!job.checks.is_empty() && job.sha == pull.head_sha, "build {} is of the head", job.build);
+        let (active, workers) = (&self.state.queue.active, self.policy.workers);
+        assert!(active.len() <= workers, "{} builds, {workers} workers", active.len());
+        let same = active.values().filter(|r| r.repository == job.repository).count();
+        assert!(same == 1 || self.policy.isolation == Isolation::None, "a unit builds one at a time");
+    }
+
+    pub(super) fn assert_invariants(&self) {
+        let rows = self.state.rows();
+        assert_eq!(*rows, model::select(&self.all), "State holds what a restart would load");
+        if !self.stopping {
+            let active: Vec<_> = self.state.queue.active.keys().collect();
+            assert_eq!(active, self.builders.keys().collect::<Vec<_>>(), "State knows what runs");
+        }
+        let silent = self.silent_since.is_some_and(|since| self.now.mono >= since + SILENCE_MAX);
+        let troubled = self.disk || self.no_worker || silent || !self.no_token.is_empty();
+        let accepted = self.accepted.iter().copied().collect();
+        let panel = self.state.panel(self.now);
+        let lamp = ([panel.red, panel.yellow, panel.green], panel.repository.zip(panel.pull));
+        assert_eq!(lamp, model::lamp(&self.all, &accepted, &self.policy, troubled), "the lamp ({})", panel.reason);
+        let mut owners = BTreeSet::new();
+        for build in rows.builds.values() {
+            for check in build.checks.iter().filter(|c| c.owns_status) {
+                let status = (&build.repository, &build.sha, check.context.to_ascii_lowercase());
+                assert!(owners.insert(status.clone()), "two builds speak for {status:?}");
+            }
+        }
+    }
+
+    /// In the end: nothing waits but for a person, and GitHub shows the truth.
+    pub(super) fn assert_all_told(&mut self) {
+        for build in self.all.builds.values() {
+            assert!(build.state.is_end() || build.state == BuildState::WaitingForApproval, "{build:?} has not ended");
+            assert!(build.is_settled(), "{build:?} is not told");
+        }
+        if !self.restless {
+            self.hub.assert_known(&self.all);
+        }
+        for pull in self.all.pulls.values().filter(|p| p.open) {
+            let Some(build) = pull.last_build.map(|id| &self.all.builds[&id]) else { continue };
+            for check in build.checks.iter().filter(|c| c.owns_status) {
+                let key = (build.repository.clone(), build.sha.clone(), check.context.clone());
+                let shown = self.hub.shown.get(&key).map(|p| (p.build, p.state, p.description.as_str()));
+                let (state, words) = check.outward();
+                assert_eq!(shown, Some((build.id, state, words)), "what GitHub shows for {key:?}");
+                assert!(state != StatusState::Pending || build.state == BuildState::WaitingForApproval);
+                self.assert_newest(build, &check.context);
+            }
+        }
+    }
+
+    /// Of all builds of one sha the newest accepted speaks, unless it was cancelled or its pull request has
+    /// moved on.
+    fn assert_newest(&self, speaker: &Build, context: &str) {
+        let same_sha = |b: &Build| b.sha == speaker.sha && b.repository == speaker.repository;
+        let rival = |b: &&Build| same_sha(b) && b.checks.iter().any(|c| c.context == context);
+        let newest = self.accepted.iter().rev().map(|id| &self.all.builds[id]).find(rival);
+        let Some(newest) = newest.filter(|b| b.id != speaker.id && !self.restless) else { return };
+        let moved_on = self.all.pulls[&(newest.repository.clone(), newest.pull)].last_build != Some(newest.id);
+        let yields = newest.state == BuildState::Cancelled || moved_on;
+        assert!(yields, "build {} speaks, but {} was accepted later", speaker.id, newest.id);
+    }
+}
+
+/// What people see of a build that has ended.
+fn outside(build: &Build) -> impl PartialEq + std::fmt::Debug {
+    let checks: Vec<_> = build.checks.iter().map(|c| (c.context.clone(), c.state, c.description.clone())).collect();
+    (build.state, build.reason.clone(), build.attempt, build.finished_at, checks)
+}
