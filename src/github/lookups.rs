@@ -79,7 +79,10 @@ impl Client {
     fn failed_deliveries(&self, repository: &str, hook_path: &str) -> Result<Found, PostOutcome> {
         let hooks = format!("/repos/{}/hooks", path_safe(repository));
         let none = Ok(Found::Deliveries(Vec::new()));
-        let Ok(answer) = self.get(repository, &format!("{hooks}?per_page=100"), None) else { return none };
+        let answer = match self.get(repository, &format!("{hooks}?per_page=100"), None) {
+            Err(PostOutcome::Refused { .. }) => return none,
+            answer => answer?,
+        };
         let list = json(&answer)?;
         let ours = |h: &&Value| h["config"]["url"].as_str().is_some_and(|url| url.ends_with(hook_path));
         let Some(hook_id) = list.as_array().into_iter().flatten().find(ours).and_then(|h| h["id"].as_u64()) else {

@@ -129,6 +129,7 @@ impl State {
             self.catch_up.due.insert(what.clone(), now.mono + again);
         }
         let Ok(found) = found else { return };
+        self.outbox.token_accepted(repository);
         if self.catch_up.silent.take().is_some() {
             self.look_again(now);
         }

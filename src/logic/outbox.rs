@@ -90,7 +90,7 @@ impl Outbox {
         self.outage = None;
         match outcome {
             PostOutcome::TokenRefused { error } => {
-                self.token_refused(&post.repository, error, now);
+                self.token.insert(post.repository.clone(), (now + TOKEN_RETRY, error.clone()));
             }
             PostOutcome::Refused { .. } => {
                 self.token.remove(&post.repository);
@@ -109,9 +109,14 @@ impl Outbox {
         false
     }
 
-    /// GitHub refuses the token for `repository`: a person must act.
+    /// GitHub refuses the token for a question about `repository`; the next post will be tried all the same.
     pub fn token_refused(&mut self, repository: &str, error: &str, now: Duration) {
-        self.token.insert(repository.to_owned(), (now + TOKEN_RETRY, error.to_owned()));
+        self.token.entry(repository.to_owned()).or_insert_with(|| (now, error.to_owned()));
+    }
+
+    /// The token is good for `repository` again.
+    pub fn token_accepted(&mut self, repository: &str) {
+        self.token.remove(repository);
     }
 
     /// When [`next`](Self::next) may have something that it has not now.

@@ -1,13 +1,14 @@
 //! The demo's stage: a temporary git repository with pull requests, a stand-in for GitHub's API, and hooks that
 //! are signed as GitHub signs them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,6 +41,14 @@ pub struct Stage {
     pub api_url: String,
     heads: Vec<String>,
     api: Arc<tiny_http::Server>,
+    github: Arc<Mutex<Github>>,
+}
+
+/// What the stand-in for GitHub knows: open pull requests, and the newest status of each head.
+#[derive(Default)]
+struct Github {
+    pulls: BTreeMap<usize, Value>,
+    statuses: BTreeMap<String, Value>,
 }
 
 impl Stage {
@@ -52,9 +61,10 @@ impl Stage {
         let api = Arc::new(server);
         let address = api.server_addr().to_ip().context("the stand-in has an address")?;
         let (heard, statuses) = unbounded();
-        let stand_in = api.clone();
-        thread::spawn(move || listen(&stand_in, &heard));
-        let mut stage = Stage { room, api_url: format!("http://{address}"), heads: Vec::new(), api };
+        let github = Arc::new(Mutex::new(Github::default()));
+        let (stand_in, knows) = (api.clone(), github.clone());
+        thread::spawn(move || listen(&stand_in, &knows, &heard));
+        let mut stage = Stage { room, api_url: format!("http://{address}"), heads: Vec::new(), api, github };
         stage.make_repository()?;
         Ok((stage, statuses))
     }
@@ -87,13 +97,15 @@ impl Stage {
         let (title, branch, _) = PULLS[n - 1];
         let repository = json!({ "full_name": "acme/app", "fork": false });
         let updated_at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let pull = json!({
+            "number": n, "title": title, "state": "open", "draft": false, "updated_at": updated_at,
+            "head": { "sha": sha, "ref": branch, "repo": repository },
+            "base": { "sha": "0".repeat(40), "ref": "main", "repo": repository },
+        });
+        lock(&self.github).pulls.insert(n, pull.clone());
         json!({
             "action": action, "number": n, "before": before, "after": before.map(|_| sha), "repository": repository,
-            "pull_request": {
-                "number": n, "title": title, "state": "open", "draft": false, "updated_at": updated_at,
-                "head": { "sha": sha, "ref": branch, "repo": repository },
-                "base": { "sha": "0".repeat(40), "ref": "main", "repo": repository },
-            },
+            "pull_request": pull,
         })
     }
 
@@ -186,22 +198,38 @@ fn commit(stream: &mut String, reference: &str, title: &str, script: &str, paren
     *stream += &format!("M 100755 inline script/cibuild\ndata {}\n{script}\n", script.len());
 }
 
-/// Plays `POST /repos/{owner}/{repo}/statuses/{sha}` until unblocked.
-fn listen(server: &tiny_http::Server, heard: &Sender<Status>) {
+/// Plays GitHub's API until unblocked: takes statuses, lists pull requests, shows a head's status.
+fn listen(server: &tiny_http::Server, github: &Mutex<Github>, heard: &Sender<Status>) {
     while let Ok(mut request) = server.recv() {
         let mut body = String::new();
         let read = request.as_reader().read_to_string(&mut body);
-        let status: Value = serde_json::from_str(&body).unwrap_or_default();
-        let text = |key: &str| status[key].as_str().unwrap_or_default().to_owned();
-        let sha = request.url().strip_prefix("/repos/acme/app/statuses/").map(str::to_owned);
-        let answer = match sha.filter(|_| read.is_ok()) {
-            Some(sha) => {
-                let status = Status { sha, state: text("state"), description: text("description") };
-                let _ = heard.send(status);
-                tiny_http::Response::from_string("{}").with_status_code(201)
-            }
-            None => tiny_http::Response::from_string("{}").with_status_code(404),
+        let (status, answer) = match read {
+            Ok(_) => answer(&mut lock(github), request.url(), &body, heard),
+            Err(_) => (400, Value::Null),
         };
-        let _ = request.respond(answer);
+        let _ = request.respond(tiny_http::Response::from_string(answer.to_string()).with_status_code(status));
     }
+}
+
+fn answer(github: &mut Github, url: &str, body: &str, heard: &Sender<Status>) -> (u16, Value) {
+    let path = url.split('?').next().unwrap_or_default();
+    let Some(rest) = path.strip_prefix("/repos/acme/app/") else { return (404, Value::Null) };
+    if let Some(sha) = rest.strip_prefix("statuses/") {
+        let status: Value = serde_json::from_str(body).unwrap_or_default();
+        let text = |key: &str| status[key].as_str().unwrap_or_default().to_owned();
+        let _ = heard.send(Status { sha: sha.to_owned(), state: text("state"), description: text("description") });
+        github.statuses.insert(sha.to_owned(), status);
+        return (201, json!({}));
+    }
+    if rest == "pulls" {
+        return (200, github.pulls.values().rev().cloned().collect());
+    }
+    match rest.strip_prefix("commits/").and_then(|rest| rest.strip_suffix("/status")) {
+        Some(sha) => (200, json!({ "statuses": github.statuses.get(sha).into_iter().collect::<Vec<_>>() })),
+        None => (404, Value::Null),
+    }
+}
+
+fn lock(github: &Mutex<Github>) -> MutexGuard<'_, Github> {
+    github.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,50 @@
+//! A whole build whose check is `true`, and the least that git can do, in turns.
+
+use super::Measure;
+use super::proc::Proc;
+use super::repo::{BareGit, Origin};
+use super::report::Figure;
+use super::stage::Stage;
+
+pub const LEAST: &str = "git fetch + checkout + true";
+
+pub fn small(measure: &Measure) -> Vec<Figure> {
+    let (times, mut more) = build(measure, &measure.small, "small repository", measure.scale.small);
+    let mut figures = vec![times.at_most_times_floor(1.35)];
+    figures.append(&mut more);
+    figures
+}
+
+pub fn large(measure: &Measure) -> Vec<Figure> {
+    let large = Origin::of(measure.scale.large, &measure.dir);
+    let megabytes = measure.scale.large.files * measure.scale.large.file_bytes / 1_000_000;
+    let name = format!("{megabytes} MB, {} files", measure.scale.large.files);
+    vec![build(measure, &large, &name, measure.scale.large_builds).0]
+}
+
+/// The times, and what else a build takes.
+fn build(measure: &Measure, origin: &Origin, name: &str, count: usize) -> (Figure, Vec<Figure>) {
+    let mut stage = Stage::new(&measure.dir, origin, "true", "none");
+    let bare = BareGit::new(stage.dir.path(), origin);
+    // The first clone and the first checkout of each are not measured.
+    stage.build(origin, 1);
+    bare.build(1, origin.head(1));
+    let (mut times, mut least) = (Vec::new(), Vec::new());
+    let (mut written, mut least_written, mut cpu) = (Vec::new(), Vec::new(), 0.0);
+    for number in 2..2 + count {
+        let built = stage.build(origin, number);
+        times.push(built.ended - built.answered.sent);
+        written.push(built.written_bytes as f64 / 1000.0);
+        cpu += built.cpu_ms;
+        let before = Proc::own().written_bytes();
+        least.push(bare.build(number, origin.head(number)));
+        least_written.push((Proc::own().written_bytes() - before) as f64 / 1000.0);
+    }
+    let (anonymous, of_files) = stage.life().process().memory_mb();
+    let more = vec![
+        Figure::new("written to disk per small build (/proc/PID/io)", "KB", written).over_values(LEAST, least_written),
+        Figure::new("CPU per small build (10 ms ticks)", "ms", vec![cpu / count as f64]),
+        Figure::new("memory after builds: anonymous + file", "MB", vec![anonymous + of_files]),
+    ];
+    (Figure::times(format!("no-op build, {name}"), &times).over(LEAST, &least), more)
+}
