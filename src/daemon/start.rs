@@ -25,6 +25,7 @@ use crate::github::{self, Call, Client, GithubConfig};
 use crate::http::gate::{Gate, GateConfig, Limits, WebhookRules};
 use crate::http::message::Door;
 use crate::lights::{LampShow, Lights};
+use crate::logic::build::BuildId;
 use crate::logic::event::Now;
 use crate::logic::panel::Panel;
 use crate::logic::state::State;
@@ -53,7 +54,11 @@ impl Daemon {
         make_directory(&config.state_dir)?;
         make_directory(&config.cache_dir)?;
         let lock = lock(&config.state_dir)?;
-        let mut store = Store::open(&config.database())?;
+        let (mut store, mut rows, torn) = Store::open_or_begin_anew(&config.database())?;
+        if torn.is_some() {
+            // The old builds' pages and logs are still linked to: no number is given twice.
+            rows.last_build_id = newest_log(&config.state_dir);
+        }
         let webhook = config.webhook.listen.map(|a| listen(a, "webhook.listen")).transpose()?;
         let dashboard = config.dashboard.listen.map(|a| listen(a, "dashboard.listen")).transpose()?;
         let address = |l: &Option<TcpListener>| l.as_ref().and_then(|l| l.local_addr().ok());
@@ -61,7 +66,7 @@ impl Daemon {
         let dashboard_url = config.dashboard.url(addresses.dashboard.map_or(8080, |a| a.port()));
 
         let now = Now { mono: Duration::ZERO, wall: super::wall(SystemTime::now()) };
-        let (state, first) = State::load(store.load()?, config.policy(&dashboard_url), now);
+        let (state, first) = State::load(rows, config.policy(&dashboard_url), now);
         store.save(&first.changes).context("the state can't be saved")?;
 
         let (outbox, inbox) = unbounded();
@@ -237,6 +242,12 @@ fn dashboard_config(config: &Config) -> DashboardConfig {
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(body).with_context(|| format!("the thread {name} can't start"))
+}
+
+/// The largest number of a build that left a log.
+fn newest_log(state_dir: &Path) -> BuildId {
+    let names = fs::read_dir(state_dir.join("logs")).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.filter_map(|name| name.to_str()?.strip_suffix(".log")?.parse().ok()).max().unwrap_or_default()
 }
 
 /// A directory that is ours alone.

@@ -6,9 +6,10 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rusqlite::{Connection, ErrorCode};
 
 use crate::logic::event::Change;
@@ -34,6 +35,25 @@ impl Store {
             Ok(Store { connection })
         };
         open().map_err(|error| with_cure(error, &format!("the database {} can't be opened", path.display())))
+    }
+
+    /// Opens the database and loads what State keeps. A torn one is set aside, never thrown away, and a new one begun:
+    /// GitHub knows which pull requests are open, so that catching up makes good for most of it. The path is where
+    /// the torn one is now.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or it can't be set aside.
+    pub fn open_or_begin_anew(path: &Path) -> Result<(Store, Rows, Option<PathBuf>)> {
+        let open = || Store::open(path).and_then(|store| store.load().map(|rows| (store, rows)));
+        match open() {
+            Ok((store, rows)) => Ok((store, rows, None)),
+            Err(error) if is_torn(&error) => {
+                let aside = set_aside(path).context("the torn database can't be set aside")?;
+                log::error!("{error:#}: it was set aside as {}, and a new one is begun", aside.display());
+                open().map(|(store, rows)| (store, rows, Some(aside)))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// What State keeps in memory.
@@ -83,13 +103,31 @@ impl Store {
     }
 }
 
+fn is_torn(error: &anyhow::Error) -> bool {
+    matches!(sqlite_code(error), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+/// Renames the database and what SQLite keeps beside it.
+fn set_aside(path: &Path) -> Result<PathBuf> {
+    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    let free = (1..).map(|n| beside(&format!(".broken-{n}"))).find(|aside| !aside.exists());
+    let aside = free.context("no name is free")?;
+    for suffix in ["-wal", "-shm"] {
+        if beside(suffix).exists() {
+            fs::rename(beside(suffix), format!("{}{suffix}", aside.display()))?;
+        }
+    }
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+fn sqlite_code(error: &anyhow::Error) -> Option<ErrorCode> {
+    error.chain().find_map(|e| e.downcast_ref::<rusqlite::Error>()).and_then(|e| e.sqlite_error_code())
+}
+
 /// `error` in the words of people: what, the cure if there is one, why.
 fn with_cure(error: anyhow::Error, what: &str) -> anyhow::Error {
-    let code = error.chain().find_map(|e| e.downcast_ref::<rusqlite::Error>()).and_then(|e| e.sqlite_error_code());
-    let cure = match code {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            " (move it away to begin a new one, then redeliver what is missing at GitHub)"
-        }
+    let cure = match sqlite_code(&error) {
         Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
             " (pilotlight must own it and its directory)"
         }

@@ -169,8 +169,7 @@ fn what_is_no_database_says_so() {
         fs::write(room.database(), text.repeat(999)).unwrap();
         assert_eq!(
             room.error(),
-            "the database DIR/pilotlight.db can't be opened (move it away to begin a new one, then redeliver what is \
-             missing at GitHub): file is not a database: Error code 26: file is not a database"
+            "the database DIR/pilotlight.db can't be opened: file is not a database: Error code 26: file is not a database"
         );
     }
     let room = Room::new();
