@@ -9,6 +9,7 @@ mod demo;
 mod examples;
 mod forks;
 mod gate;
+mod house;
 mod lights;
 mod outages;
 mod restarts;

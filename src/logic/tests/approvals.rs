@@ -283,3 +283,23 @@ fn what_comes_back_from_the_builder_is_fitted_too() {
             lamp red+yellow: Can't tell: builds can't run: no unit; post #1 pilotlight: error, Cancelled: the repository is no longer configured
     "#]]);
 }
+
+#[test]
+fn who_waits_again_gives_the_word_back() {
+    check(expect![[r#"
+        with workers=2 isolation=none approval=none
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        2s reload isolation=systemd workers=1
+        3s pull acme/app#6 opened 0a0b
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#6 is queued; post #2 pilotlight: pending, Queued
+        3s pull acme/app#8 opened 1a2b fork
+            202 #3 Accepted as build 3; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
+        4s reload approval=forks
+            lamp yellow: acme/app#6 is queued; post #1 pilotlight: success, Passed in 41s
+    "#]]);
+}

@@ -184,19 +184,20 @@ fn a_pending_status_that_github_will_not_take_is_tried_again() {
 #[test]
 fn ends_go_before_starts() {
     check(expect![[r#"
-        with checks=a,b
+        with workers=3 isolation=none
         0s posts hang
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 a, b; lamp yellow: acme/app#7 is queued; post #1 a: pending, Queued
+            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
         0s pull acme/app#8 opened 3c4d
-            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued
-        1s passes #1
-            start #2 a, b
+            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued
+        0s pull acme/app#9 opened 5e6f
+            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#9 is queued
+        1s passes #3
+            lamp blinking yellow: acme/app#9 is running
+            lamp green: acme/app#9 passed
         2s posts work
-            post #1 a: success, Passed in 41s
-            post #1 b: success, Passed in 41s
-            post #2 a: pending, Queued
-            post #2 b: pending, Queued
+            post #3 pilotlight: success, Passed in 41s
+            post #2 pilotlight: pending, Queued
     "#]]);
 }
 
