@@ -25,13 +25,16 @@ pub struct Surroundings {
 impl Surroundings {
     pub fn of_process() -> Self {
         let path = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+        // systemd joins several with colons; the first is ours.
+        let first_of =
+            |name| Some(PathBuf::from(env::var(name).ok()?.split(':').next().filter(|dir| !dir.is_empty())?));
         let home = |below: &str| path("HOME").map(|home| home.join(below));
         let user_dir = |xdg, below| path(xdg).or_else(|| home(below)).map(|dir| dir.join("pilotlight"));
         let secret = |name| env::var(name).ok().filter(|v| !v.is_empty()).map(Secret::new);
         Surroundings {
             credentials_dir: path("CREDENTIALS_DIRECTORY"),
-            state_dir: path("STATE_DIRECTORY").or_else(|| user_dir("XDG_STATE_HOME", ".local/state")),
-            cache_dir: path("CACHE_DIRECTORY").or_else(|| user_dir("XDG_CACHE_HOME", ".cache")),
+            state_dir: first_of("STATE_DIRECTORY").or_else(|| user_dir("XDG_STATE_HOME", ".local/state")),
+            cache_dir: first_of("CACHE_DIRECTORY").or_else(|| user_dir("XDG_CACHE_HOME", ".cache")),
             webhook_secret: secret("PILOTLIGHT_WEBHOOK_SECRET"),
             github_token: secret("GITHUB_TOKEN"),
             hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),

@@ -42,12 +42,16 @@ pub struct CatchUp {
     undecided: BTreeSet<PullKey>,
     /// Since when GitHub can't be asked, and its last words.
     silent: Option<(Duration, String)>,
+    /// What the token may not ask, with GitHub's words. What it may ask says nothing about what
+    /// it may post.
+    refused: BTreeMap<LookUp, String>,
 }
 
 impl CatchUp {
     /// Asks everything anew at `now`: at the start, after a reload.
     pub fn begin(&mut self, policy: &Policy, now: Duration) {
         self.due.clear();
+        self.refused.retain(|what, _| policy.repository(what.repository()).is_some());
         for repository in policy.repositories.iter().map(|r| r.name.clone()) {
             self.due.insert(LookUp::Pulls { repository: repository.clone() }, now);
             if policy.webhooks {
@@ -75,6 +79,9 @@ impl CatchUp {
 
     /// Why the pull requests known here may not be all there are.
     pub fn trouble(&self, now: Duration) -> Option<String> {
+        if let Some((what, error)) = self.refused.first_key_value() {
+            return Some(format!("GitHub refuses the token for {}: {error}", what.repository()));
+        }
         let (_, error) = self.silent.as_ref().filter(|(since, _)| now >= *since + SILENCE_MAX)?;
         Some(format!("GitHub can't be asked: {error}"))
     }
@@ -119,7 +126,7 @@ impl State {
                 Some(wait.unwrap_or(RETRY).max(RETRY))
             }
             Err(PostOutcome::TokenRefused { error }) => {
-                self.outbox.token_refused(repository, error, now.mono);
+                self.catch_up.refused.insert(what.clone(), error.clone());
                 Some(LIST_BEAT)
             }
             // GitHub will not answer this: there is nothing to learn from it.
@@ -129,7 +136,7 @@ impl State {
             self.catch_up.due.insert(what.clone(), now.mono + again);
         }
         let Ok(found) = found else { return };
-        self.outbox.token_accepted(repository);
+        self.catch_up.refused.remove(&what);
         if self.catch_up.silent.take().is_some() {
             self.look_again(now);
         }

@@ -109,16 +109,6 @@ impl Outbox {
         false
     }
 
-    /// GitHub refuses the token for a question about `repository`; the next post will be tried all the same.
-    pub fn token_refused(&mut self, repository: &str, error: &str, now: Duration) {
-        self.token.entry(repository.to_owned()).or_insert_with(|| (now, error.to_owned()));
-    }
-
-    /// The token is good for `repository` again.
-    pub fn token_accepted(&mut self, repository: &str) {
-        self.token.remove(repository);
-    }
-
     /// When [`next`](Self::next) may have something that it has not now.
     pub fn wake_at(&self, rows: &Rows, now: Duration) -> Option<Duration> {
         if self.in_flight.is_some() {

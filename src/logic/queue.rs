@@ -79,6 +79,7 @@ impl Queue {
         let one_each = policy.isolation == Isolation::Systemd;
         rows.builds.values().filter(move |b| {
             b.state == BuildState::Queued
+                && policy.repository(&b.repository).is_some()
                 && !self.active.contains_key(&b.id)
                 && !(one_each && self.active.values().any(|busy| busy.repository.eq_ignore_ascii_case(&b.repository)))
         })

@@ -42,11 +42,8 @@ impl Screen {
     pub fn lamp(&mut self, panel: Panel) {
         self.panel = panel;
         self.since = Instant::now();
-        if self.live {
-            self.redraw();
-        } else {
-            self.say(&format!("   {}", line(&self.panel)));
-        }
+        let line = if self.live { render(&self.panel, true, Look::of_stdout()) } else { line(&self.panel) };
+        self.say(&format!("   {line}"));
     }
 
     pub fn redraw(&mut self) {
