@@ -38,12 +38,12 @@ impl From<Refusal> for End {
     }
 }
 
-/// Serves one request on `wire` and closes it.
-pub(super) fn serve(shared: &Shared, caller: Caller, wire: Wire) {
+/// Serves one request on `wire`, which then is of no more use.
+pub(super) fn serve(shared: &Shared, caller: Caller, wire: &Wire) {
     let mut to_head = false;
-    let end = read_head(shared, &wire).and_then(|(head, rest)| {
+    let end = read_head(shared, wire).and_then(|(head, rest)| {
         to_head = head.method == "HEAD";
-        answer(shared, caller, &wire, &head, rest)
+        answer(shared, caller, wire, &head, rest)
     });
     if let Err(End::Refused(refusal)) = end {
         log::debug!(door = name(caller.door), status = refusal.status; "refused: {}", refusal.message);

@@ -26,6 +26,13 @@ const ACCEPTS_IN_A_ROW_MAX: usize = 16;
 /// Connections turned away that may still read their answer; beyond, the oldest is cut off.
 const LEAVING_MAX: usize = 64;
 
+/// Descriptors kept for when there is no other: as many callers at once can still be told, and have time to read it.
+const RESERVE: usize = 8;
+
+/// The kernel's buffer for an answer, in bytes; it takes twice that. Left alone it grows to megabytes for everyone who
+/// asks for a log and does not read it.
+const SEND_BUFFER_BYTES: usize = 128 * 1024;
+
 /// How long to let things be after a failed accept: whatever is short must come back first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -40,8 +47,8 @@ pub(super) struct Porter {
     doors: Vec<(Door, OwnedFd)>,
     /// Turned away, with the moment at which patience ends; in that order.
     leaving: VecDeque<(Wire, Instant)>,
-    /// One descriptor to give up when there is no other, to accept and close what would wait for ever.
-    reserve: Option<File>,
+    /// To be given up when there is no other descriptor, for callers who would wait for ever.
+    reserve: Vec<File>,
     complaints: Complaints,
 }
 
@@ -57,7 +64,7 @@ impl Porter {
             // Else a connection that is reset before it is accepted would make accept wait.
             rustix::io::ioctl_fionbio(listener, true)?;
         }
-        let reserve = Some(File::open("/dev/null")?);
+        let reserve = (0..RESERVE).map(|_| File::open("/dev/null")).collect::<std::io::Result<_>>()?;
         Ok(Self { shared, doors, leaving: VecDeque::new(), reserve, complaints: Complaints::default() })
     }
 
@@ -71,6 +78,7 @@ impl Porter {
 
     /// Waits for callers: the indices of doors with someone before them. `None` when the gate closes.
     fn wait(&mut self) -> Option<Vec<usize>> {
+        self.fill_the_reserve();
         let closing = PollFd::new(&self.shared.closing, PollFlags::IN);
         let doors = self.doors.iter().map(|(_, listener)| PollFd::new(listener, PollFlags::IN));
         let leaving = self.leaving.iter().map(|(wire, _)| PollFd::new(wire, PollFlags::IN));
@@ -107,12 +115,13 @@ impl Porter {
                 Err(Errno::AGAIN) => return,
                 Err(Errno::INTR | Errno::CONNABORTED) => {}
                 Err(errno) => {
-                    if matches!(errno, Errno::MFILE | Errno::NFILE) {
-                        self.turn_away_with_the_reserve(index);
-                    }
                     self.complain(&format!("could not accept a connection: {errno}"));
-                    self.pause();
-                    return;
+                    let out_of_descriptors = matches!(errno, Errno::MFILE | Errno::NFILE);
+                    // Whoever is told is a caller less, so this comes to an end without a pause.
+                    if !(out_of_descriptors && self.turn_away_with_the_reserve(index)) {
+                        self.pause();
+                        return;
+                    }
                 }
             }
         }
@@ -132,14 +141,19 @@ impl Porter {
             Door::Webhook | Door::Dashboard => {
                 // An answer is one or two writes, and the second must not wait for the first's receipt.
                 let _ = sockopt::set_tcp_nodelay(&wire, true);
+                let _ = sockopt::set_socket_send_buffer_size(&wire, SEND_BUFFER_BYTES);
                 None
             }
         };
         let thread = thread::Builder::new().name(name(door).into()).stack_size(STACK_BYTES);
-        let started = thread.spawn(move || connection::serve(&place.shared, Caller { door, uid }, wire));
+        // Ours as well until the thread runs: without one, somebody must still answer.
+        let wire = Arc::new(wire);
+        let theirs = wire.clone();
+        let started = thread.spawn(move || connection::serve(&place.shared, Caller { door, uid }, &theirs));
         if let Err(error) = started {
             self.complain(&format!("could not start a thread for a connection: {error}"));
-            self.pause();
+            let wire = Arc::into_inner(wire).expect("the thread that never ran let go of it");
+            self.turn_away(wire, &Refusal::new(503, "too many threads: try again in a moment"));
         }
     }
 
@@ -154,16 +168,29 @@ impl Porter {
         self.leaving.push_back((wire, Instant::now() + self.shared.limits.linger));
     }
 
-    fn turn_away_with_the_reserve(&mut self, index: usize) {
-        self.reserve = None;
-        if let Ok((fd, _)) = acceptfrom_with(&self.doors[index].1, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)
-            && let Ok(wire) = Wire::new(fd)
-        {
-            wire.write_now(&Refusal::new(503, "too many open files: try again in a moment").render(false));
-            wire.end_writing();
-            wire.discard();
+    /// False when there is nothing to give up, or somebody else took it.
+    fn turn_away_with_the_reserve(&mut self, index: usize) -> bool {
+        // Of those who are leaving, the first had the most time to read.
+        if self.reserve.pop().is_none() && self.leaving.pop_front().is_none() {
+            return false;
         }
-        self.reserve = File::open("/dev/null").ok();
+        match acceptfrom_with(&self.doors[index].1, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+            Ok((fd, _)) => {
+                if let Ok(wire) = Wire::new(fd) {
+                    self.turn_away(wire, &Refusal::new(503, "too many open files: try again in a moment"));
+                }
+                true
+            }
+            Err(errno) => errno == Errno::AGAIN,
+        }
+    }
+
+    fn fill_the_reserve(&mut self) {
+        while self.reserve.len() < RESERVE
+            && let Ok(file) = File::open("/dev/null")
+        {
+            self.reserve.push(file);
+        }
     }
 
     /// Lets things be for a moment. False when the gate closes.

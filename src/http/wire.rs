@@ -75,8 +75,8 @@ impl Wire {
         }
     }
 
-    /// Closes so that the other end can still read the answer: waits at most `patience` for it to close.
-    pub fn farewell(self, patience: Duration) {
+    /// Ends it so that the other end can still read the answer: waits at most `patience` for it to close.
+    pub fn farewell(&self, patience: Duration) {
         self.end_writing();
         let deadline = Instant::now() + patience;
         while self.wait(PollFlags::IN, deadline, None).is_ok() && self.discard() {}

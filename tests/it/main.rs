@@ -1,6 +1,8 @@
 //! The whole daemon, as it is shipped, against real git and a loopback stand-in for GitHub.
 
+mod attacks;
 mod builds;
+mod check;
 mod commands;
 mod config_errors;
 mod control;
