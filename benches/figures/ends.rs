@@ -1,21 +1,34 @@
 //! What people see of a build's begin and end: `pending`, the lamp, the final status.
 
 use super::Measure;
+use std::thread;
+use std::time::Duration;
+
 use super::floor::Floor;
 use super::report::Figure;
 use super::stage::Stage;
 
+/// How long the test takes.
+const TEST: Duration = Duration::from_millis(50);
+
 pub fn measure(measure: &Measure) -> Vec<Figure> {
     // The test's last act is a word into a FIFO that we wait at.
-    let mut stage = Stage::new(&measure.dir, &measure.small, "echo tested; echo over > @said", "terminal");
+    let run = "echo runs > @said; read _ < @go; echo tested; echo over > @said";
+    let mut stage = Stage::new(&measure.dir, &measure.small, run, "terminal");
     let floor = Floor::new(stage.dir.path());
+    stage.go();
     stage.build(&measure.small, 1);
     let (mut pending, mut ended, mut lamp) = (Vec::new(), Vec::new(), Vec::new());
     let (mut least_pending, mut least_ended, mut least_lamp) = (Vec::new(), Vec::new(), Vec::new());
     for number in 2..2 + measure.scale.ends {
         let said = stage.said.len();
-        let built = stage.build(&measure.small, number);
-        let over = stage.said.wait(said, |_| true).0;
+        let begun = stage.begin(&measure.small, number);
+        stage.said.wait(said, |word| word == "runs");
+        // Longer than it takes to tell that it runs: so do most tests.
+        thread::sleep(TEST);
+        stage.go();
+        let over = stage.said.wait(said, |word| word == "over").0;
+        let built = stage.end(begun);
         let green = format!("lamp: green on, red off, yellow off (acme/app#{number} passed)");
         let lit = stage.life().printed.wait(0, |line| *line == green).0;
         pending.push(built.pending - built.answered.sent);

@@ -1,7 +1,8 @@
 //! The figures of pilotlight, each beside what the same machine gives at the least in the same run.
 //!
-//! `cargo bench` takes about three minutes; `cargo bench -- --quick` takes fewer and smaller samples. `-- --json`
-//! prints JSON in place of the table; `target/figures.json` is written always. Nothing here can fail for being slow.
+//! `cargo bench` takes about two minutes on a machine at rest; `cargo bench -- --quick` takes fewer and smaller
+//! samples. `-- --json` prints JSON in place of the table; `target/figures.json` is written always. Nothing here can fail
+//! for being slow.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! The daemon as it is shipped, all that it needs around it, and webhooks as GitHub sends them.
 
 use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -38,6 +39,8 @@ pub struct Stage {
     pub hub: Hub,
     /// What checks say: `echo x > @said` in a command.
     pub said: Stamps<String>,
+    /// What they wait for: `read _ < @go` in a command.
+    go: File,
     life: Option<Life>,
     builds: usize,
 }
@@ -73,10 +76,8 @@ impl Stage {
     pub fn new(below: &Path, origin: &Origin, run: &str, driver: &str) -> Stage {
         let dir = TempDir::new_in(below).expect("a directory below target");
         let (hub, path) = (Hub::start(), |name: &str| dir.path().join(name));
-        mknodat(CWD, path("said"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
-        // Both ways, so that it never ends.
-        let said: File = OpenOptions::new().read(true).write(true).open(path("said")).expect("our own FIFO");
-        let run = run.replace("@said", &path("said").display().to_string());
+        let [said, go] = ["said", "go"].map(|name| fifo(&path(name)));
+        let run = run.replace('@', &format!("{}/", dir.path().display()));
         let quoted = |name: &str| format!("{:?}", path(name));
         let config = TestConfig::new(&hub.url())
             .set("webhook.secret_file", &quoted("secret"))
@@ -90,7 +91,7 @@ impl Stage {
             fs::write(path(name), text).expect("our own directory");
             fs::set_permissions(path(name), Permissions::from_mode(0o600)).expect("our own file");
         }
-        Stage { said: lines(said), dir, hub, life: None, builds: 0 }
+        Stage { said: lines(said), go, dir, hub, life: None, builds: 0 }
     }
 
     /// Ends the daemon, if one runs, and starts it again with what it remembers.
@@ -137,8 +138,19 @@ impl Stage {
         self.life.as_ref().expect("it was started")
     }
 
+    /// Lets a check go on that waits.
+    pub fn go(&self) {
+        (&self.go).write_all(b"\n").expect("a FIFO that we hold open");
+    }
+
     /// Has a pull request built, and waits for its end at GitHub and at home.
     pub fn build(&mut self, origin: &Origin, number: usize) -> Built {
+        let begun = self.begin(origin, number);
+        self.end(begun)
+    }
+
+    /// Sends the webhook of a pull request and waits for `pending`.
+    pub fn begin(&mut self, origin: &Origin, number: usize) -> Begun {
         let sha = origin.head(number).to_owned();
         let statuses = self.hub.statuses.len();
         let life = self.for_a_build();
@@ -146,8 +158,15 @@ impl Stage {
         let (written, cpu) = (process.written_bytes(), process.cpu_ms());
         let answered = life.send(&hook);
         assert_eq!(answered.status, 202, "the webhook of pull request {number}");
-        let told = |state: &str| self.hub.statuses.wait(statuses, |t| t.sha == sha && t.state == state).0;
-        let (pending, ended) = (told("pending"), told("success"));
+        let pending = self.hub.statuses.wait(statuses, |told| told.sha == sha && told.state == "pending").0;
+        Begun { sha, statuses, answered, pending, written, cpu }
+    }
+
+    /// Waits until what was begun has ended.
+    pub fn end(&self, begun: Begun) -> Built {
+        let Begun { sha, statuses, answered, pending, written, cpu } = begun;
+        let ended = self.hub.statuses.wait(statuses, |told| told.sha == sha && told.state == "success").0;
+        let process = self.life().process();
         process.wait_alone();
         let written_bytes = process.written_bytes() - written;
         Built { answered, pending, ended, written_bytes, cpu_ms: process.cpu_ms() - cpu }
@@ -167,6 +186,16 @@ impl Stage {
         let _ = kill_process(Pid::from_child(&life.child), Signal::TERM);
         assert!(life.child.wait().is_ok_and(|status| status.success()), "it ends in order");
     }
+}
+
+/// A build that is under way.
+pub struct Begun {
+    sha: String,
+    statuses: usize,
+    answered: Answered,
+    pending: Instant,
+    written: u64,
+    cpu: f64,
 }
 
 /// A build, from outside.
@@ -220,6 +249,12 @@ impl Drop for Life {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Open both ways, so that nobody waits for the other side to open it, and it never ends.
+fn fifo(path: &Path) -> File {
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a FIFO");
+    OpenOptions::new().read(true).write(true).open(path).expect("our own FIFO")
 }
 
 /// Sends a webhook to `address`; the time ends with the last byte of the answer.

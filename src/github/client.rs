@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -100,7 +101,10 @@ impl Client {
         let deadline = Instant::now() + self.limits.call;
         let mut url = format!("{}{}{path}", self.api.origin(), self.api.prefix);
         for _ in 0..=REDIRECTS_MAX {
-            let response = self.send(token, &url, ask, deadline).map_err(|e| self.unreachable(&e))?;
+            // ureq panics when it gets no thread for the look-up of the name.
+            let sent = catch_unwind(AssertUnwindSafe(|| self.send(token, &url, ask, deadline)));
+            let sent = sent.map_err(|_| format!("{} was not asked: no thread was left for it", self.api.origin()))?;
+            let response = sent.map_err(|e| self.unreachable(&e))?;
             if !matches!(response.status().as_u16(), 301 | 302 | 307 | 308) {
                 return Ok(read(response, ask));
             }

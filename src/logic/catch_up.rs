@@ -71,6 +71,11 @@ impl CatchUp {
         self.silent = None;
     }
 
+    /// Whether the last question found nobody.
+    pub fn is_silent(&self) -> bool {
+        self.silent.is_some()
+    }
+
     pub fn wake_at(&self, now: Duration) -> Option<Duration> {
         let silence_ends = self.silent.as_ref().map(|(since, _)| *since + SILENCE_MAX).filter(|at| *at > now);
         let next = self.due.values().min().copied().filter(|_| self.in_flight.is_none());

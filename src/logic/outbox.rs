@@ -124,6 +124,11 @@ impl Outbox {
         self.outage.is_some() || (self.in_flight.is_none() && unsettled(rows).next().is_none())
     }
 
+    /// Whether the last call found nobody.
+    pub fn is_silent(&self) -> bool {
+        self.outage.is_some()
+    }
+
     /// Why the statuses may not be what they should be, in words; `None` when all is well.
     pub fn trouble(&self, now: Duration) -> Option<String> {
         if let Some((repository, (_, error))) = self.token.first_key_value() {

@@ -111,7 +111,9 @@ impl State {
 
     fn not_fetched(&mut self, now: Now, id: BuildId, error: &str) {
         let fetches = self.queue.retries.get(&id).map_or(0, |r| r.fetches);
-        let Some(delay) = FETCH_RETRIES.get(fetches) else {
+        let last = FETCH_RETRIES.last().filter(|_| self.outbox.is_silent() || self.catch_up.is_silent());
+        // While GitHub itself is out of reach the head may well be there: nobody should have to ask again later.
+        let Some(delay) = FETCH_RETRIES.get(fetches).or(last) else {
             return self.finished(now, id, Some(&wording::fetch_failed(error)));
         };
         self.queue.retries.insert(id, Retry { fetches: fetches + 1, not_before: now.mono + *delay });

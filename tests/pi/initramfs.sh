@@ -15,7 +15,7 @@ cp "$guest/usr/bin/git" "$root/usr/bin/"
 ln -s git "$root/usr/bin/git-upload-pack"
 cp -L /lib/ld-linux-aarch64.so.1 "$root/lib/"
 cp -L /$libraries/{libc.so.6,libm.so.6,libgcc_s.so.1} "$root/$libraries/"
-cp -L "$guest"/{usr/,}lib/aarch64-linux-gnu/{libpcre2-8.so.0,libz.so.1} "$root/$libraries/" 2>/dev/null || true
+cp -L "$guest/usr/$libraries/libpcre2-8.so.0" "$guest/$libraries/libz.so.1" "$root/$libraries/"
 cp -r "$stage/." "$root/srv/"
 cp "$here/guest/init" "$root/init"
 cp "$here/guest/api" "$root/srv/www/cgi-bin/api"

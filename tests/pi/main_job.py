@@ -45,7 +45,7 @@ class Scene:
     def show(self, *lit):
         """Waits until the pins are outputs and exactly these colours give light."""
         what = " and ".join(lit) or "dark"
-        _, when = self.pi.until(what, lambda modes, levels: modes == ("out",) * 3 and levels == self.levels(*lit))
+        when = self.pi.until(what, lambda modes, levels: modes == ("out",) * 3 and levels == self.levels(*lit))
         self.say(f"PINS   {self.registers()}  {what}")
         return when
 
@@ -71,10 +71,10 @@ class Scene:
         self.show()
         # Levels come with or before directions: until the test, no output gave light.
         lit = [seen for seen in self.pi.history if self.gives_light(seen)]
-        assert lit[0][1:] == (("out",) * 3, self.levels("red")), f"a flash before the colour test: {self.pi.history}"
+        assert lit[0][2:] == (("out",) * 3, self.levels("red")), f"a flash before the colour test: {self.pi.history}"
 
     def gives_light(self, seen):
-        _, modes, levels = seen
+        _, _, modes, levels = seen
         return any(mode == "out" and level != self.active_low for mode, level in zip(modes, levels))
 
     def hook(self, pull):
@@ -83,13 +83,14 @@ class Scene:
 
     def blink(self):
         """Both phases, twice, and never faster than once a second."""
-        on = [self.show("yellow")]
-        for _ in range(2):
-            self.show()
-            on.append(self.show("yellow"))
-        periods = [later - earlier for earlier, later in zip(on[1:], on[2:])]
-        self.say(f"blinks: from on to on {', '.join(f'{period:.2f}' for period in periods)} s")
-        assert all(period > 0.9 for period in periods), periods
+        self.show("yellow")
+        self.show()
+        before_1, after_1 = self.show("yellow")
+        self.show()
+        before_2, after_2 = self.show("yellow")
+        self.say(f"blinks: {after_2 - after_1:.2f} s from on to on")
+        # A busy machine looks late: only what was surely too fast or too slow counts.
+        assert after_2 - before_1 > 0.99 and before_2 - after_1 < 2, "not about once a second"
 
     def build(self, pull):
         self.hook(pull)
@@ -219,17 +220,20 @@ def boot(initramfs, shas, driver, active_low, play=Scene.play, registers="iomem=
     """Plays on one Pi; returns whether all was seen. rppal needs `iomem=relaxed` where there is no /dev/gpiomem."""
     print(f"\n-- driver {driver}, active-{'low' if active_low else 'high'} {registers}", flush=True)
     append = f"driver={driver} active_low={str(active_low).lower()} {registers}"
-    with Pi(BENCH / "guest", initramfs, list(PINS.values()), append) as pi:
-        scene = Scene(pi, driver, active_low, shas)
-        try:
-            play(scene)
-        except AssertionError as error:
-            traceback.print_exc(file=sys.stdout)
-            scene.say(f"NOT SEEN: {error}")
-            print("   the daemon's log:", pi.run("ls -l /run/log; tail -c 3000 /run/log")[1])
-            return False
-        scene.say("seen to the end")
-        return True
+    try:
+        with Pi(BENCH / "guest", initramfs, list(PINS.values()), append) as pi:
+            scene = Scene(pi, driver, active_low, shas)
+            try:
+                play(scene)
+            except AssertionError as error:
+                scene.say(f"NOT SEEN: {error}")
+                scene.run("tail -c 3000 /run/log")
+                raise
+            scene.say("seen to the end")
+            return True
+    except (AssertionError, OSError, ValueError):
+        traceback.print_exc(file=sys.stdout)
+        return False
 
 
 def main():

@@ -26,12 +26,13 @@ class Pi:
     """Boots on entering, is switched off on leaving.
 
     Everything is waited for: `line` and `run` for the guest's words, `until` for a state of the pins. While it waits,
-    the pins are read about 50 times a second; `history` keeps each change as (seconds since boot, modes, levels).
+    the pins are read about 50 times a second; `history` keeps each change: the last look before it, the first look
+    after it (in seconds since boot), modes, levels.
     """
 
     def __init__(self, kernel, initramfs, pins, append, say=print):
         self.kernel, self.initramfs, self.pins, self.append, self.say = kernel, initramfs, pins, append, say
-        self.lines, self.heard, self.history = [], queue.Queue(), []
+        self.lines, self.heard, self.history, self.looked = [], queue.Queue(), [], 0.0
 
     def __enter__(self):
         self.room = tempfile.TemporaryDirectory()
@@ -93,8 +94,10 @@ class Pi:
         assert len(words) == LEVELS + 1, text
         modes = tuple({0: "in", 1: "out"}.get(words[pin // 10] >> pin % 10 * 3 & 7, "other") for pin in self.pins)
         levels = tuple(words[LEVELS] >> pin & 1 for pin in self.pins)
-        if not self.history or self.history[-1][1:] != (modes, levels):
-            self.history.append((self.seconds(), modes, levels))
+        now = self.seconds()
+        if not self.history or self.history[-1][2:] != (modes, levels):
+            self.history.append((self.looked, now, modes, levels))
+        self.looked = now
         return modes, levels
 
     def _listen(self):
@@ -111,12 +114,12 @@ class Pi:
         return self.look()
 
     def until(self, what, fits, limit=WAIT_S):
-        """Waits for pins that `fits(modes, levels)`; returns them and the seconds since boot."""
+        """Waits for pins that `fits(modes, levels)`; returns between which two moments that began."""
         deadline = time.monotonic() + limit
         while not fits(*(seen := self.look())):
             assert time.monotonic() < deadline, f"not seen in {limit:.0f} s: {what}. The pins are {seen}"
             self._turn()
-        return seen, self.seconds()
+        return self.history[-1][:2]
 
     def line(self, pattern, limit=WAIT_S):
         """Waits for a line that matches, and takes it out of those not yet asked for."""

@@ -5,8 +5,16 @@
 # match the others' and would break `apt-get update`.
 set -euo pipefail
 bench=${PILOTLIGHT_BENCH:-$HOME/.cache/pilotlight-bench}
-made=$bench/pi-made-2
-[ -e "$made" ] && exit 0
+made=$bench/guest-made
+tools=(qemu-system-aarch64 qemu-aarch64-static qemu-arm-static aarch64-linux-gnu-gcc arm-linux-gnueabihf-gcc
+  /usr/bin/cargo cpio git openssl readelf "$bench/zig/bin/cargo-zigbuild")
+have_all() {
+  local tool
+  for tool in "${tools[@]}"; do command -v "$tool" >/dev/null || return 1; done
+  [ -e "$made" ] && [ -e /lib/ld-linux-aarch64.so.1 ]
+}
+have_all && exit 0
+[ "$(id -u)" = 0 ] || { echo "only root can install what is missing of: ${tools[*]}" >&2; exit 1; }
 export DEBIAN_FRONTEND=noninteractive
 mkdir -p "$bench/debs" "$bench/guest"
 
@@ -14,7 +22,7 @@ dpkg --add-architecture arm64
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends rustc-web cargo-web rust-web-src libstd-rust-web-dev:arm64 \
   gcc-aarch64-linux-gnu libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross \
-  libc6:arm64 libgcc-s1:arm64 cpio git python3-venv
+  libc6:arm64 libgcc-s1:arm64 binutils cpio git openssl python3-venv
 
 # QEMU 10 is in backports: asked for through lists of its own, so that nothing else comes from there.
 parts=$bench/apt/parts lists=$bench/apt/lists
@@ -33,7 +41,7 @@ backports install -y --no-install-recommends -t bookworm-backports qemu-system-a
 # What the guest is made of: unpacked here, never installed.
 kernel=$(apt-cache depends linux-image-arm64:arm64 | sed -n 's/.*Depends: \(linux-image-6[^: ]*\).*/\1/p' | head -n 1)
 cd "$bench/debs"
-rm -rf ./*.deb "$bench/guest"
+rm -rf ./*.deb "$bench/guest" "$made"
 apt-get download -qq "$kernel:arm64" busybox-static:arm64 git:arm64 libpcre2-8-0:arm64 zlib1g:arm64
 for deb in *.deb; do dpkg -x "$deb" "$bench/guest"; done
 
