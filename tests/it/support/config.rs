@@ -20,11 +20,13 @@ pub struct TestConfig {
     /// Dotted key → value in TOML.
     settings: BTreeMap<String, String>,
     repositories: String,
+    /// What `pilotlight run` finds in its environment beside the usual.
+    pub environment: Vec<(String, String)>,
 }
 
 impl TestConfig {
     pub fn new(github_url: &str) -> TestConfig {
-        let config = TestConfig { settings: BTreeMap::new(), repositories: String::new() };
+        let config = TestConfig { settings: BTreeMap::new(), repositories: String::new(), environment: Vec::new() };
         config
             .set("webhook.listen", "\"127.0.0.1:0\"")
             .set("dashboard.listen", "\"127.0.0.1:0\"")
@@ -46,6 +48,12 @@ impl TestConfig {
         for (context, run) in checks {
             self.repositories += &format!("\n[[repository.check]]\ncontext = {context:?}\nrun = {run:?}\n");
         }
+        self
+    }
+
+    /// Sets a variable of the daemon's environment.
+    pub fn env(mut self, name: &str, value: &str) -> TestConfig {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 

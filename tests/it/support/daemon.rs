@@ -178,7 +178,7 @@ impl Daemon {
 impl Run {
     #[track_caller]
     fn start(room: &Room, config: &TestConfig) -> Run {
-        let process = Process::start(&mut room.command(&["run"]));
+        let process = Process::start(room.command(&["run"]).envs(config.environment.iter().cloned()));
         let address = |section: &str, sign: &str| match config.listens(section) {
             true => address_in(&process.stderr.wait_for(sign, PATIENCE), sign),
             false => String::new(),

@@ -1,0 +1,45 @@
+//! The configuration: no text breaks the reading of it, an error has words and a place, and what is taken holds what
+//! the rest of the daemon relies on.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pilotlight::config::{Config, Surroundings};
+
+fuzz_target!(|text: &str| {
+    let surroundings = Surroundings {
+        state_dir: Some("/var/lib/pilotlight".into()),
+        cache_dir: Some("/var/cache/pilotlight".into()),
+        hostname: "pi".to_owned(),
+        ..Surroundings::default()
+    };
+    match Config::parse(text, "pilotlight.toml", &surroundings) {
+        Ok(config) => check(&config),
+        Err(error) => {
+            let words = error.to_string();
+            let rest = words.strip_prefix("pilotlight.toml:").unwrap_or_else(|| panic!("no place: {words}"));
+            assert!(rest.trim().len() > 8, "no words: {words}");
+        }
+    }
+});
+
+fn check(config: &Config) {
+    assert!(!config.repositories.is_empty() && config.builder.workers >= 1);
+    assert!(config.state_dir.is_absolute() && config.cache_dir.is_absolute());
+    assert!(config.github.api_url.starts_with("http") && !config.github.api_url.ends_with('/'));
+    assert!(config.webhook.path.starts_with('/') && config.webhook.path.bytes().all(|b| b.is_ascii_graphic()));
+    assert!(!config.dashboard.url(8080).ends_with('/'));
+    let pins = config.lights.pins;
+    assert!(pins.red != pins.yellow && pins.yellow != pins.green && pins.red != pins.green);
+    for (index, repository) in config.repositories.iter().enumerate() {
+        let (owner, name) = repository.name.split_once('/').expect("owner/name");
+        assert!(!owner.is_empty() && ![".", "..", ""].contains(&name) && !name.contains('/'));
+        assert!(!config.repositories[..index].iter().any(|r| r.name.eq_ignore_ascii_case(&repository.name)));
+        assert!(!repository.checks.is_empty() && !repository.clone_url.starts_with('-'));
+        for (index, check) in repository.checks.iter().enumerate() {
+            assert!(!check.run.trim().is_empty() && !check.timeout.is_zero());
+            assert!(!repository.checks[..index].iter().any(|c| c.context.eq_ignore_ascii_case(&check.context)));
+        }
+    }
+    let policy = config.policy("http://pi.local:8080");
+    assert!(policy.repository(&config.repositories[0].name.to_ascii_uppercase()).is_some());
+}
