@@ -8,7 +8,8 @@ set -euo pipefail
 kind=${1:?aarch64, armv7 or armv6}
 bench=${PILOTLIGHT_BENCH:-$HOME/.cache/pilotlight-bench}
 cd "$(dirname "$0")/../.."
-export CARGO_TARGET_DIR=$PWD/target/arm PATH=/usr/bin:$PATH
+# A folder for each: with RUSTC_BOOTSTRAP cargo would build everything anew for the next.
+export CARGO_TARGET_DIR=$PWD/target/arm/$kind PATH=/usr/bin:$PATH
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 export CARGO_TARGET_ARMV7_UNKNOWN_LINUX_GNUEABIHF_LINKER=arm-linux-gnueabihf-gcc
 common=(--release --locked --bin pilotlight)
