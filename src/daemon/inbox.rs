@@ -55,7 +55,7 @@ pub struct Receptionist {
 }
 
 impl Receptionist {
-    pub fn receive(&mut self, request: Request) {
+    pub fn receive(&mut self, mut request: Request) {
         if request.door != Door::Webhook {
             // Refused only while the dashboard's thread ends; the request then answers for itself.
             let _ = self.dashboard.send(request);
@@ -65,6 +65,8 @@ impl Receptionist {
         let Some(secret) = secret else { return };
         match webhook::read(secret.expose().as_bytes(), &webhook::Parts::from(&request)) {
             Ok(delivery) => {
+                // It waits for its commit, and a crowd of them need not keep what has been read.
+                request.body = Vec::new();
                 // Refused only while we end; GitHub then shows the delivery as failed.
                 let _ = self.inbox.send(Inbox::Delivery(delivery, request));
             }
@@ -111,10 +113,12 @@ impl Daemon {
                 Some(Event::LookedUp { what, found })
             }
             Inbox::Signal(Signal::Stop) => {
+                self.notify.stopping();
                 log::info!("stopping: no build starts, those that run may end; a second signal interrupts them");
                 Some(Event::Stop { at_once: false })
             }
             Inbox::Signal(Signal::StopAtOnce) => {
+                self.notify.stopping();
                 log::info!("stopping at once: what runs is interrupted and runs again after the next start");
                 Some(Event::Stop { at_once: true })
             }

@@ -29,7 +29,7 @@ use crate::logic::build::BuildId;
 use crate::logic::event::{Decision, Effect, Event, Now, ReplyId};
 use crate::logic::panel::Panel;
 use crate::logic::state::State;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 pub use inbox::{Inbox, Signal};
 pub use start::{Extras, watch_signals};
@@ -70,6 +70,8 @@ pub struct Daemon {
     /// Since when nothing could be saved; the next try.
     save_again_at: Option<Duration>,
     space: space::Space,
+    /// Saving met a page of the database that can't be right.
+    torn: bool,
     /// When old logs and trees are looked for next.
     sweep_at: Duration,
     ending: bool,
@@ -130,7 +132,7 @@ impl Daemon {
     fn turn(&mut self, first: Option<Inbox>) {
         let mut decision = Decision::default();
         if self.sweep_at <= self.now().mono {
-            self.sweep(false);
+            self.sweep(self.space.short.is_some());
         }
         if let Some(event) = self.look_at_space() {
             self.decide(event, &mut decision);
@@ -169,7 +171,8 @@ impl Daemon {
         }
         self.runs.clear();
         let now = self.now();
-        self.save_again_at = Some(now.mono + SAVE_RETRY);
+        self.torn |= store::is_torn(error);
+        self.save_again_at = Some(if self.torn { now.mono } else { now.mono + SAVE_RETRY });
         let decision = self.state.handle(now, Event::NotSaved(format!("{error:#}")));
         let shows = decision.effects.into_iter().filter(|e| matches!(e, Effect::Show(_)));
         shows.for_each(|effect| self.act(effect));
@@ -207,7 +210,16 @@ impl Daemon {
     }
 
     fn begin_again(&mut self, now: Now) -> anyhow::Result<Decision> {
-        let (state, decision) = State::load(self.store.load()?, self.config.policy(&self.dashboard_url), now);
+        if self.torn {
+            // What was decided and not saved is in there too: whoever was answered 503 for it finds it done.
+            self.store.begin_anew(&self.config.database(), self.state.rows())?;
+            self.torn = false;
+        }
+        let mut rows = self.store.load()?;
+        start::no_number_twice(&mut rows, &self.config.state_dir);
+        self.space = space::Space::look(&self.config);
+        let policy = self.config.policy(&self.dashboard_url);
+        let (state, decision) = State::load_on(rows, policy, now, self.space.short.clone());
         self.store.probe()?;
         self.store.save(&decision.changes)?;
         self.state = state;

@@ -94,3 +94,6 @@ fn told(path: &Path, removed: std::io::Result<()>) {
         Err(error) => log::warn!("{} is old but stays: {error}", path.display()),
     }
 }
+
+#[cfg(test)]
+mod tests;

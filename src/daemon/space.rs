@@ -6,6 +6,7 @@ use std::time::Duration;
 use rustix::fs::statvfs;
 
 use super::Daemon;
+use crate::config::Config;
 use crate::logic::event::Event;
 
 /// Free bytes that no build may eat into: the database, logs and pilotlight's own needs for days. On a small file
@@ -17,13 +18,22 @@ const FLOOR_SHARE: u64 = 20;
 const BEAT: Duration = Duration::from_secs(10);
 
 /// What was seen last.
-#[derive(Default)]
 pub struct Space {
-    short: Option<String>,
+    /// How the box is short of space.
+    pub short: Option<String>,
     look_at: Duration,
 }
 
 impl Space {
+    /// The first look, before any build may start.
+    pub fn look(config: &Config) -> Space {
+        let short = shortage(config);
+        if let Some(how) = &short {
+            log::error!("{how}: no build starts until there is room");
+        }
+        Space { short, look_at: BEAT }
+    }
+
     /// While space is short, when to look again; else whatever happens next looks.
     pub fn wake_at(&self) -> Option<Duration> {
         self.short.is_some().then_some(self.look_at)
@@ -38,7 +48,7 @@ impl Daemon {
             return None;
         }
         self.space.look_at = now + BEAT;
-        let short = [&self.config.state_dir, &self.config.cache_dir].into_iter().find_map(|dir| shortage(dir));
+        let short = shortage(&self.config);
         if short.is_some() == self.space.short.is_some() {
             return None;
         }
@@ -54,8 +64,12 @@ impl Daemon {
     }
 }
 
-/// How `dir` is short of space, if it is.
-fn shortage(dir: &Path) -> Option<String> {
+/// How a directory of ours is short of space, if one is.
+fn shortage(config: &Config) -> Option<String> {
+    [&config.state_dir, &config.cache_dir].into_iter().find_map(|dir| shortage_of(dir))
+}
+
+fn shortage_of(dir: &Path) -> Option<String> {
     let space = statvfs(dir).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
     let (free, size) = (bytes(space.f_bavail), bytes(space.f_blocks));

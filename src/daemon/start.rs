@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Sender, unbounded};
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, fcntl_lock};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -28,6 +28,7 @@ use crate::lights::{LampShow, Lights};
 use crate::logic::build::BuildId;
 use crate::logic::event::Now;
 use crate::logic::panel::Panel;
+use crate::logic::rows::Rows;
 use crate::logic::state::State;
 use crate::store::Store;
 
@@ -54,11 +55,8 @@ impl Daemon {
         make_directory(&config.state_dir)?;
         make_directory(&config.cache_dir)?;
         let lock = lock(&config.state_dir)?;
-        let (mut store, mut rows, torn) = Store::open_or_begin_anew(&config.database())?;
-        if torn.is_some() {
-            // The old builds' pages and logs are still linked to: no number is given twice.
-            rows.last_build_id = newest_log(&config.state_dir);
-        }
+        let (mut store, mut rows, _) = Store::open_or_begin_anew(&config.database())?;
+        no_number_twice(&mut rows, &config.state_dir);
         let webhook = config.webhook.listen.map(|a| listen(a, "webhook.listen")).transpose()?;
         let dashboard = config.dashboard.listen.map(|a| listen(a, "dashboard.listen")).transpose()?;
         let address = |l: &Option<TcpListener>| l.as_ref().and_then(|l| l.local_addr().ok());
@@ -66,7 +64,8 @@ impl Daemon {
         let dashboard_url = config.dashboard.url(addresses.dashboard.map_or(8080, |a| a.port()));
 
         let now = Now { mono: Duration::ZERO, wall: super::wall(SystemTime::now()) };
-        let (state, first) = State::load(rows, config.policy(&dashboard_url), now);
+        let space = space::Space::look(&config);
+        let (state, first) = State::load_on(rows, config.policy(&dashboard_url), now, space.short.clone());
         store.save(&first.changes).context("the state can't be saved")?;
 
         let (outbox, inbox) = unbounded();
@@ -115,7 +114,8 @@ impl Daemon {
             notify: notify::Notify::of_process(),
             threads,
             save_again_at: None,
-            space: space::Space::default(),
+            space,
+            torn: false,
             sweep_at: Duration::ZERO,
             ending: false,
             _lock: lock,
@@ -151,7 +151,6 @@ impl Daemon {
 
     /// The front closes first, then whoever is at work; the lamp goes dark last.
     pub(super) fn end(mut self) {
-        self.notify.stopping();
         self.gate.close();
         self.runs.clear();
         self.replies.clear();
@@ -244,6 +243,11 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     thread::Builder::new().name(name.to_owned()).spawn(body).with_context(|| format!("the thread {name} can't start"))
 }
 
+/// A database that was lost begins anew, but the old builds' pages and logs are still linked to.
+pub fn no_number_twice(rows: &mut Rows, state_dir: &Path) {
+    rows.last_build_id = rows.last_build_id.max(newest_log(state_dir));
+}
+
 /// The largest number of a build that left a log.
 fn newest_log(state_dir: &Path) -> BuildId {
     let names = fs::read_dir(state_dir.join("logs")).into_iter().flatten().flatten().map(|entry| entry.file_name());
@@ -260,7 +264,8 @@ fn make_directory(path: &Path) -> Result<()> {
 fn lock(state_dir: &Path) -> Result<File> {
     let path = state_dir.join("lock");
     let file = File::create(&path).with_context(|| format!("{} can't be made", path.display()))?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    // Of this process alone. One of flock(2) would outlive a killed daemon in a child that was just being started.
+    if fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         bail!("another pilotlight runs with {}: stop it first", state_dir.display());
     }
     Ok(file)

@@ -92,8 +92,9 @@ pub fn run(config: &DashboardConfig, requests: &Receiver<Request>, ask: impl Fn(
         ask(Ask::Lights(sender));
         receiver.recv_timeout(LIGHTS_WAIT).ok()
     };
-    let mut reader = None;
+    let mut reader: Option<Reader> = None;
     for request in requests {
+        reader = reader.filter(Reader::is_current);
         if reader.is_none() {
             reader = Reader::open(&config.database).inspect_err(|error| warn!("{error:#}")).ok();
         }

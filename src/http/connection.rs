@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use super::front::{GATE_HEADER, name};
-use super::gate::Shared;
+use super::gate::{Place, Shared};
 use super::head::{self, Head};
 use super::message::Door;
 use super::refusal::Refusal;
@@ -39,7 +39,8 @@ impl From<Refusal> for End {
 }
 
 /// Serves one request on `wire`, which then is of no more use.
-pub(super) fn serve(shared: &Shared, caller: Caller, wire: &Wire) {
+pub(super) fn serve(place: Place, caller: Caller, wire: &Wire) {
+    let shared = &place.shared;
     let mut to_head = false;
     let end = read_head(shared, wire).and_then(|(head, rest)| {
         to_head = head.method == "HEAD";
@@ -49,7 +50,7 @@ pub(super) fn serve(shared: &Shared, caller: Caller, wire: &Wire) {
         log::debug!(door = name(caller.door), status = refusal.status; "refused: {}", refusal.message);
         let _ = wire.write_all(&refusal.render(to_head), Instant::now() + shared.limits.write);
     }
-    wire.farewell(shared.limits.linger);
+    place.part(wire);
 }
 
 fn read_head(shared: &Shared, wire: &Wire) -> Result<(Head, Vec<u8>), End> {

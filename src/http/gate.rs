@@ -19,10 +19,15 @@ use super::head::Rules;
 use super::message::Door;
 use super::porter::Porter;
 use super::probe::Address;
+use super::wire::Wire;
 
 /// Connections at once through each TCP door: GitHub opens a few, an office has some dozens of browsers, and
 /// a full one must not take the memory or the descriptors of a small box.
 const TCP_CONNECTIONS_MAX: usize = 64;
+
+/// Connections that have their answer and have yet to close: beyond these they keep their place, below they don't, so
+/// that those who come one after the other are not taken for a crowd.
+const PARTINGS_MAX: usize = 64;
 
 /// Connections at once through the control socket: people at a shell.
 const CONTROL_CONNECTIONS_MAX: usize = 16;
@@ -107,7 +112,7 @@ impl Gate {
             front: front.back(),
             body_bytes: AtomicUsize::new(0),
             rules: Mutex::new(config.rules),
-            inside: Mutex::new([0; 3]),
+            inside: Mutex::new([0; 4]),
             left: Condvar::new(),
         });
         let doors: [(Door, Option<OwnedFd>); 3] = [
@@ -161,8 +166,8 @@ pub(super) struct Shared {
     /// Bytes of bodies in memory.
     pub body_bytes: AtomicUsize,
     rules: Mutex<WebhookRules>,
-    /// Connections by door.
-    inside: Mutex<[usize; 3]>,
+    /// Connections by door, and those that part.
+    inside: Mutex<[usize; 4]>,
     left: Condvar,
 }
 
@@ -180,7 +185,7 @@ impl Shared {
             return None;
         }
         *inside += 1;
-        Some(Place { shared: self.clone(), door })
+        Some(Place { shared: self.clone(), row: door as usize })
     }
 
     fn wait_until_all_left(&self, deadline: Instant) {
@@ -198,12 +203,28 @@ impl Shared {
 /// One connection's place inside, given back on drop.
 pub(super) struct Place {
     pub shared: Arc<Shared>,
-    door: Door,
+    /// Where it is counted.
+    row: usize,
+}
+
+impl Place {
+    /// Takes leave of the other end, which may take its time, and lets the next one in meanwhile.
+    pub fn part(mut self, wire: &Wire) {
+        const PARTING: usize = 3;
+        let mut inside = lock(&self.shared.inside);
+        if inside[PARTING] < PARTINGS_MAX {
+            inside[self.row] -= 1;
+            inside[PARTING] += 1;
+            self.row = PARTING;
+        }
+        drop(inside);
+        wire.farewell(self.shared.limits.linger);
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.shared.inside)[self.door as usize] -= 1;
+        lock(&self.shared.inside)[self.row] -= 1;
         self.shared.left.notify_all();
     }
 }

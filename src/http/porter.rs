@@ -149,7 +149,7 @@ impl Porter {
         // Ours as well until the thread runs: without one, somebody must still answer.
         let wire = Arc::new(wire);
         let theirs = wire.clone();
-        let started = thread.spawn(move || connection::serve(&place.shared, Caller { door, uid }, &theirs));
+        let started = thread.spawn(move || connection::serve(place, Caller { door, uid }, &theirs));
         if let Err(error) = started {
             self.complain(&format!("could not start a thread for a connection: {error}"));
             let wire = Arc::into_inner(wire).expect("the thread that never ran let go of it");

@@ -70,6 +70,14 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// All of them, to be stored.
+    pub fn all(&self) -> Vec<Change> {
+        let pulls = self.pulls.values().cloned().map(Change::Pull);
+        let builds = self.builds.values().cloned().map(Change::Build);
+        let deliveries = self.deliveries.iter().map(|(key, known)| Change::Delivery(key.clone(), known.clone()));
+        pulls.chain(builds).chain(deliveries).collect()
+    }
+
     /// Takes over a stored row.
     pub fn apply(&mut self, change: Change) {
         match change {

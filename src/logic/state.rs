@@ -67,7 +67,12 @@ pub(super) enum Row {
 impl State {
     /// Begins with what the store holds. Builds that ran when the process ended wait again, or end if it was
     /// not the first time.
-    pub fn load(mut rows: Rows, policy: Policy, now: Now) -> (State, Decision) {
+    pub fn load(rows: Rows, policy: Policy, now: Now) -> (State, Decision) {
+        State::load_on(rows, policy, now, None)
+    }
+
+    /// The same on a box that may be short of disk space: then no build starts.
+    pub fn load_on(mut rows: Rows, policy: Policy, now: Now, short: Option<String>) -> (State, Decision) {
         rows.prune();
         let mut state = State {
             rows,
@@ -76,7 +81,7 @@ impl State {
             outbox: Outbox::default(),
             catch_up: CatchUp::default(),
             no_worker: None,
-            disk: None,
+            disk: short,
             stopping: None,
             shown: None,
             forget_at: now.mono,
@@ -85,6 +90,9 @@ impl State {
         };
         state.take_up_interrupted(now);
         state.fit_to_policy(now);
+        if state.disk.is_some() {
+            state.say_why_builds_wait();
+        }
         state.look_again(now);
         let decision = state.decide(now);
         (state, decision)
@@ -207,11 +215,6 @@ impl State {
 
     /// What follows from the rows as they are now: starts, posts, the lamp, the end.
     fn decide(&mut self, now: Now) -> Decision {
-        while self.may_start()
-            && let Some(id) = self.queue.next(&self.rows, &self.policy, now.mono).map(|b| b.id)
-        {
-            self.start(now, id);
-        }
         let panel = self.panel(now);
         if self.shown.as_ref() != Some(&panel) {
             self.shown = Some(panel.clone());
@@ -220,6 +223,11 @@ impl State {
         if let Some(post) = self.outbox.next(&self.rows, &self.policy.dashboard_url, now.mono) {
             self.untell(&post);
             self.effects.push(Effect::Post(post));
+        }
+        while self.may_start()
+            && let Some(id) = self.queue.next(&self.rows, &self.policy, now.mono).map(|b| b.id)
+        {
+            self.start(now, id);
         }
         if self.stopping.is_none() {
             self.ask(now);

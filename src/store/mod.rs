@@ -15,6 +15,9 @@ use rusqlite::{Connection, ErrorCode};
 use crate::logic::event::Change;
 use crate::logic::rows::Rows;
 
+/// Pages that SQLite keeps in memory, in KiB: a quarter of what it would, as the rows that matter are in State.
+const CACHE_KIB_MAX: i32 = 512;
+
 /// The writer. The main thread owns the only one.
 pub struct Store {
     connection: Connection,
@@ -31,6 +34,7 @@ impl Store {
             // FULL: a webhook is answered once its row is on the card, not once it is on its way there.
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "cache_size", -CACHE_KIB_MAX)?;
             schema::migrate(&mut connection)?;
             Ok(Store { connection })
         };
@@ -54,6 +58,23 @@ impl Store {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The same for a database in which saving found something torn; `rows` go into the new one.
+    ///
+    /// # Errors
+    /// It can't be set aside, or the new one can't be written: then this store is of no use until another try succeeds.
+    pub fn begin_anew(&mut self, path: &Path, rows: &Rows) -> Result<()> {
+        // Closed first: SQLite removes what it keeps beside a database by name.
+        self.connection = Connection::open_in_memory()?;
+        if path.exists() {
+            let aside = set_aside(path).context("the torn database can't be set aside")?;
+            log::error!("the database is torn: it was set aside as {}, and a new one is begun", aside.display());
+        }
+        let mut fresh = Store::open(path)?;
+        fresh.save(&rows.all())?;
+        *self = fresh;
+        Ok(())
     }
 
     /// What State keeps in memory.
@@ -103,7 +124,8 @@ impl Store {
     }
 }
 
-fn is_torn(error: &anyhow::Error) -> bool {
+/// Whether the database itself is to blame, and no other try will do.
+pub fn is_torn(error: &anyhow::Error) -> bool {
     matches!(sqlite_code(error), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
 }
 

@@ -1,6 +1,8 @@
 //! What pages and commands read: a connection of its own that can't write.
 
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rusqlite::types::Value;
@@ -15,6 +17,8 @@ pub const BUILDS_MAX: usize = 200;
 /// A read-only view of the database.
 pub struct Reader {
     connection: Connection,
+    path: PathBuf,
+    inode: Option<u64>,
 }
 
 /// Which builds are asked for; `None` is any.
@@ -36,7 +40,12 @@ impl Reader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
             .with_context(|| format!("the database {} can't be read", path.display()))?;
-        Ok(Reader { connection })
+        Ok(Reader { connection, path: path.to_owned(), inode: inode(path) })
+    }
+
+    /// False once the database was set aside: another one is in its place.
+    pub fn is_current(&self) -> bool {
+        inode(&self.path) == self.inode
     }
 
     /// The build of that id.
@@ -68,4 +77,8 @@ impl Reader {
         clause(" ORDER BY id DESC LIMIT ?", i64::try_from(filter.limit.min(BUILDS_MAX))?.into());
         self.connection.prepare_cached(&sql)?.query_and_then(params_from_iter(values), build)?.collect()
     }
+}
+
+fn inode(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|found| found.ino())
 }

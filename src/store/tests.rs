@@ -205,3 +205,55 @@ fn a_torn_database_says_so() {
     }
     assert!(refused > 10, "{refused} of them were found out");
 }
+
+#[test]
+fn old_history_goes_but_for_the_newest_and_what_is_needed() {
+    let room = Room::new();
+    let mut store = room.open();
+    let ended = |id: i64, at: i64| {
+        let mut build = build(id, "acme/app", 7, BuildState::Success);
+        build.finished_at = Some(at);
+        build.checks[0].owns_status = false;
+        build
+    };
+    let last = 12_500;
+    let mut builds: Vec<_> = (1..=last).map(|id| ended(id, 1000)).collect();
+    builds[0].finished_at = Some(2000); // later than what is forgotten
+    builds[1].state = BuildState::Queued; // unfinished
+    builds[2].checks[0].owns_status = true; // GitHub has not heard its end
+    store.save(&builds.into_iter().map(Change::Build).collect::<Vec<_>>()).unwrap();
+    let pull = "INSERT INTO pulls VALUES ('acme/app', 7, '', 1, 0, '', NULL, '', '', 0, NULL, 4, NULL, NULL)";
+    store.connection.execute(pull, []).unwrap();
+    let count = |store: &Store| -> i64 {
+        store.connection.query_row("SELECT count(*) FROM builds", [], |row| row.get(0)).unwrap()
+    };
+    store.forget_before(1001).unwrap();
+    assert_eq!(count(&store), last - 1000, "a thousand at a time");
+    (0..3).for_each(|_| store.forget_before(1001).unwrap());
+    assert_eq!(count(&store), 10_001 + 4, "the newest 10,000 before the last, and the four that are needed");
+    let reader = Reader::open(&room.database()).unwrap();
+    for (id, there) in
+        [(1, true), (2, true), (3, true), (4, true), (5, false), (last - 10_001, false), (last - 10_000, true)]
+    {
+        assert_eq!(reader.build(id).unwrap().is_some(), there, "build {id}");
+    }
+    assert_eq!(store.load().unwrap().last_build_id, last);
+}
+
+#[test]
+fn a_store_found_torn_begins_anew_with_what_is_known() {
+    let room = Room::new();
+    let mut store = room.open();
+    let mut rows = Rows::default();
+    rows.apply(Change::Build(build(41, "acme/app", 7, BuildState::Queued)));
+    let key = DeliveryKey { guid: "guid".to_owned(), hook_id: 1 };
+    rows.apply(Change::Delivery(key, KnownDelivery { at: 5, build: Some(41) }));
+    let reader = Reader::open(&room.database()).unwrap();
+    assert!(reader.is_current());
+    store.begin_anew(&room.database(), &rows).unwrap();
+    assert!(!reader.is_current());
+    assert_eq!(store.load().unwrap(), rows);
+    drop(store);
+    assert_eq!(room.open().load().unwrap(), rows);
+    assert!(room.dir.path().join("pilotlight.db.broken-1").is_file());
+}

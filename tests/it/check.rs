@@ -162,7 +162,11 @@ fn what_this_box_lacks_is_told_with_its_cure() {
 #[test]
 fn a_configuration_that_is_wrong_is_a_finding_with_exit_code_2() {
     let room = room("http://127.0.0.1:9");
-    fs::write(room.config_file(), "[lights]\npins = { red = 0, yellow = 20, green = 16 }\n[[repository]]\nname = \"a/b\"\n").unwrap();
+    fs::write(
+        room.config_file(),
+        "[lights]\npins = { red = 0, yellow = 20, green = 16 }\n[[repository]]\nname = \"a/b\"\n",
+    )
+    .unwrap();
     finds(&room, &[], &format!("bad configuration: {}:2:8: ", room.config_file().display()), 2);
     fs::remove_file(room.config_file()).unwrap();
     finds(&room, &[], &format!("bad configuration: {}: can't be read", room.config_file().display()), 2);

@@ -33,8 +33,9 @@ use crate::support::scene::{APP, wait_until_gone};
 /// Kills when nobody says otherwise: some seconds of `cargo test`.
 const KILLS: u32 = 40;
 
-/// Pull requests that all this is about: few, so that pushes meet builds that wait and run.
-const PULLS: u64 = 5;
+/// Pull requests that all this is about: few enough that pushes meet builds that wait and run, and so many that most
+/// builds live through some kills.
+const PULLS: u64 = 10;
 
 /// The last life works off what has piled up, and after 60 posts GitHub hears one a second.
 const LAST_LIFE_MAX: Duration = Duration::from_secs(180);
@@ -63,18 +64,25 @@ fn however_often_it_is_killed_every_build_ends_and_github_shows_it() {
             let mut life = Life::begin(&room);
             if rng.u8(..8) > 0 {
                 door.open(&life.wait_until_it_listens());
-                (0..rng.u8(..4)).for_each(|_| orders.send(()).unwrap_or_default());
+                (0..rng.u8(..3)).for_each(|_| orders.send(()).unwrap_or_default());
             }
-            // Mostly before a build is far, at times when it has ended.
-            let moment = if rng.u8(..5) > 0 { rng.u64(..150) } else { rng.u64(..400) };
-            life.kill_after(Duration::from_millis(moment));
+            match rng.u8(..4) {
+                // The moment that a promise was made.
+                0 => door.wait_for_answer(Duration::from_millis(150)),
+                // While a build is on its way, from its fetch to its end.
+                1 | 2 if life.process.stderr.hears("starting build", Duration::from_millis(300)) => {
+                    life.go_on_for(Duration::from_millis(rng.u64(..250)));
+                }
+                _ => life.go_on_for(Duration::from_millis(rng.u64(..150))),
+            }
+            life.kill();
             seen += processes_of_builds(&room).len();
         }
         github.heal();
         let mut life = Life::begin(&room);
         door.open(&life.wait_until_it_listens());
         drop(orders);
-        assert!(seen > 0 || kills < KILLS, "no kill ever met a build that ran");
+        assert!(seen > 0, "no kill ever met a build that ran");
         (life, deliverer.join().expect("the deliverer does not panic").expect("every delivery is answered"))
     });
     people.all_is_well(&github, &room, life);
@@ -92,6 +100,9 @@ impl People<'_> {
             let known = "SELECT count(*) FROM deliveries WHERE guid = ?";
             assert_eq!(database.query_row(known, [guid], |row| row.get(0)), Ok(1), "{guid} is forgotten");
         }
+        let count = |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).expect("our schema");
+        let again = count("SELECT count(*) FROM builds WHERE attempt > 1");
+        assert!(again > 0, "no build that a kill ended ever ran again");
         for (sha, code) in self.heads() {
             let end = ends.newest(&sha).expect("every head was accepted");
             let result = if code == 0 { "success" } else { "failure" };
@@ -109,7 +120,7 @@ impl People<'_> {
         processes_of_builds(room).into_iter().for_each(wait_until_gone);
         assert_eq!(processes_of_builds(room), [0; 0], "what builds left");
         assert!(Ends::of(&database).all_shown(&github.posts()));
-        assert_eq!(database.query_row("SELECT count(*) FROM builds WHERE kept = 1", [], |row| row.get(0)), Ok(0));
+        assert_eq!(count("SELECT count(*) FROM builds WHERE kept = 1"), 0);
         let word: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(word, "ok");
     }
@@ -130,10 +141,13 @@ impl Life {
         address_in(&self.process.stderr.wait_for(sign, PATIENCE), sign)
     }
 
-    fn kill_after(mut self, moment: Duration) {
+    fn go_on_for(&mut self, moment: Duration) {
         if let Some(status) = self.process.wait(moment) {
             panic!("it ended by itself: {status}");
         }
+    }
+
+    fn kill(mut self) {
         self.process.signal(Signal::KILL);
         self.process.wait(PATIENCE).expect("nobody survives SIGKILL");
     }
@@ -147,22 +161,43 @@ impl Drop for Life {
     }
 }
 
-/// Where the daemon listens in its present life.
+/// Where the daemon listens in its present life, and how often it has answered in any.
 #[derive(Default)]
-struct Door(Mutex<(u32, String)>, Condvar);
+struct Door(Mutex<Present>, Condvar);
+
+#[derive(Clone, Default)]
+struct Present {
+    life: u32,
+    address: String,
+    answers: u32,
+}
 
 impl Door {
     fn open(&self, address: &str) {
-        let mut now = self.0.lock().expect("nobody panics with it");
-        *now = (now.0 + 1, address.to_owned());
+        self.change(|now| (now.life, now.address) = (now.life + 1, address.to_owned()));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Present)) {
+        change(&mut self.0.lock().expect("nobody panics with it"));
         self.1.notify_all();
     }
 
     /// The first life after that one; `None` when there is none.
-    fn after(&self, life: u32) -> Option<(u32, String)> {
+    fn after(&self, life: u32) -> Option<Present> {
+        let now = self.wait_while(PATIENCE, |now| now.life <= life);
+        (now.life > life).then_some(now)
+    }
+
+    /// Until the next answer, or until `limit`.
+    fn wait_for_answer(&self, limit: Duration) {
+        let before = self.wait_while(Duration::ZERO, |_| false).answers;
+        self.wait_while(limit, |now| now.answers == before);
+    }
+
+    fn wait_while(&self, limit: Duration, condition: impl Fn(&Present) -> bool) -> Present {
         let now = self.0.lock().expect("nobody panics with it");
-        let (now, _) = self.1.wait_timeout_while(now, PATIENCE, |now| now.0 <= life).expect("the same");
-        (now.0 > life).then(|| now.clone())
+        let (now, _) = self.1.wait_timeout_while(now, limit, |now| condition(now)).expect("the same");
+        now.clone()
     }
 }
 
@@ -234,9 +269,10 @@ impl<'a> People<'a> {
     fn tell(&mut self, guid: &str, payload: &Value, sha: &str) -> Option<()> {
         let mut life = 0;
         loop {
-            let (now, address) = self.door.after(life)?;
-            life = now;
-            let Some((status, answer)) = post(&address, guid, payload) else { continue };
+            let now = self.door.after(life)?;
+            life = now.life;
+            let Some((status, answer)) = post(&now.address, guid, payload) else { continue };
+            self.door.change(|now| now.answers += 1);
             assert!(matches!(status, 200 | 202), "{answer}");
             if status == 202 {
                 let build = answer["build"].as_i64().expect("the build");

@@ -10,7 +10,7 @@ fn a_fork_waits_for_a_word() {
         0s pull acme/app#7 opened 1a2b fork
             202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
         5s approve acme/app#7
-            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         6s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
@@ -44,7 +44,7 @@ fn an_approval_is_for_the_head_that_was_seen() {
         2s approve acme/app#7 1a2b3c4e
             409 The head of acme/app#7 is 1a2b3c4, not that: look at it, then approve it
         3s approve acme/app#7 1A2B3C4D
-            200 #1 Approved 1a2b3c4 of acme/app#7: build 1 is queued; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            200 #1 Approved 1a2b3c4 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         4s pull acme/app#7 synchronize 5e6f7a8b before=1a2b3c4d fork
             stop #1; 202 #2 Build 2 waits for approval; lamp dark: No pull request yet; post #1 pilotlight: error, Superseded by 5e6f7a8
             post #2 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
@@ -61,13 +61,13 @@ fn an_approved_head_is_built_again_without_asking() {
         0s pull acme/app#7 opened 1a2b fork
             202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
         1s approve acme/app#7
-            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         2s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         3s rebuild acme/app#7
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
     "#]]);
 }
 
@@ -79,7 +79,7 @@ fn nothing_to_approve() {
         0s approve acme/app#7
             404 No pull request acme/app#7 is known
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s approve acme/app#7
             409 Nothing of acme/app#7 waits for approval
         2s pull acme/app#7 closed 1a2b
@@ -94,7 +94,7 @@ fn approval_none_asks_nobody() {
     check(expect![[r#"
         with approval=none
         0s pull acme/app#7 opened 1a2b fork
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
     "#]]);
 }
 
@@ -105,7 +105,7 @@ fn approval_all_asks_about_the_team_too() {
         0s pull acme/app#7 opened 1a2b
             202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
         1s approve acme/app#7
-            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
     "#]]);
 }
 
@@ -117,7 +117,7 @@ fn commands_on_what_is_not_there() {
         0s cancel #1 by alice
             404 No build 1 waits or runs
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s rebuild acme/app#7 3c4d
             409 The head of acme/app#7 is now 1a2b000: `rebuild acme/app#7` builds that one
         2s rebuild acme/app#7 1a2b
@@ -136,7 +136,7 @@ fn what_failed_before_a_person_cancels_is_a_failure() {
     check(expect![[r#"
         with checks=lint,test
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 lint, test; lamp yellow: acme/app#7 is queued; post #1 lint: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 lint: pending, Queued; start #1 lint, test
             post #1 test: pending, Queued
         1s started #1
             lamp blinking yellow: acme/app#7 is running
@@ -155,7 +155,7 @@ fn what_failed_before_a_person_cancels_is_a_failure() {
 fn a_person_cancels() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s started #1
             lamp blinking yellow: acme/app#7 is running
         2s cancel #1 by alice
@@ -170,7 +170,7 @@ fn a_person_cancels() {
 fn a_refused_stranger_is_no_news_for_the_lamp() {
     check(expect![[r#"
         0s pull acme/app#6 opened 0a0b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s passes #1
             lamp blinking yellow: acme/app#6 is running
             post #1 pilotlight: pending, Running
@@ -190,7 +190,7 @@ fn a_refused_stranger_is_no_news_for_the_lamp() {
 fn of_two_pull_requests_with_one_sha_the_newest_accepted_speaks() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#8 opened 1a2b
             202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         1s passes #1
@@ -206,7 +206,7 @@ fn of_two_pull_requests_with_one_sha_the_newest_accepted_speaks() {
 fn a_stranger_with_the_teams_sha_takes_no_status_away() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
@@ -216,7 +216,7 @@ fn a_stranger_with_the_teams_sha_takes_no_status_away() {
         3s show #2
             #2 waiting_for_approval (Waiting for approval: run `pilotlight approve acme/app#8` on the box), attempt 0, base main; pilotlight Queued: Waiting for approval: run `pilotlight approve acme/app#8` on the box [not its status]
         4s approve acme/app#8
-            200 #2 Approved 1a2b000 of acme/app#8: build 2 is queued; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+            200 #2 Approved 1a2b000 of acme/app#8: build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         5s fails #2
             lamp blinking yellow: acme/app#8 is running
             post #2 pilotlight: pending, Running
@@ -241,7 +241,7 @@ fn a_second_try_of_the_same_fork_is_told_what_it_waits_for() {
 fn who_gets_the_word_back_says_its_own_again() {
     check(expect![[r#"
         0s pull acme/app#6 opened 0a0b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#7 opened 1a2b
             202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         0s pull acme/app#8 opened 1a2b
@@ -257,7 +257,7 @@ fn who_gets_the_word_back_says_its_own_again() {
 fn a_reload_fits_what_waits_to_the_new_trust() {
     check(expect![[r#"
         0s pull acme/app#6 opened 0a0b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 opened 1a2b
             202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         2s reload approval=all
@@ -271,12 +271,12 @@ fn a_reload_fits_what_waits_to_the_new_trust() {
 fn what_comes_back_from_the_builder_is_fitted_too() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s reload approval=all
         2s not fetched #1 no such ref
             lamp dark: No pull request yet; post #1 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box
         3s approve acme/app#7
-            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         4s reload repositories=acme/lib
             lamp dark: No pull request yet
         5s no worker #1 no unit
@@ -289,14 +289,14 @@ fn who_waits_again_gives_the_word_back() {
     check(expect![[r#"
         with workers=2 isolation=none approval=none
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         2s reload isolation=systemd workers=1
         3s pull acme/app#6 opened 0a0b
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#6 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#6 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         3s pull acme/app#8 opened 1a2b fork
             202 #3 Accepted as build 3; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
         4s reload approval=forks

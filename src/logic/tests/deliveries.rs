@@ -8,7 +8,7 @@ use super::scenario::check;
 fn a_pull_request_passes() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         2s started #1
             lamp blinking yellow: acme/app#7 is running
         2s check #1/0 started
@@ -33,7 +33,7 @@ fn what_builds_and_what_does_not() {
         0s pull acme/app#7 labeled 1a2b
             200 Understood pull_request labeled: nothing to build
         1s pull Acme/App#7 ready_for_review 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         2s pull acme/app#7 edited 1a2b
             200 Understood pull_request edited: nothing to build
         3s pull acme/app#8 edited 3c4d state=closed base=main
@@ -45,7 +45,7 @@ fn what_builds_and_what_does_not() {
 fn a_push_supersedes_what_waits_and_what_runs() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#8 opened 3c4d
             202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         1s started #1
@@ -72,7 +72,7 @@ fn a_push_supersedes_what_waits_and_what_runs() {
 fn closing_cancels_and_reopening_builds() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s started #1
             lamp blinking yellow: acme/app#7 is running
         2s pull acme/app#7 closed 1a2b
@@ -81,7 +81,7 @@ fn closing_cancels_and_reopening_builds() {
         4s pull acme/app#7 closed 1a2b
             200 Closed: nothing waited or ran
         5s pull acme/app#7 reopened 1a2b
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
     "#]]);
 }
 
@@ -89,7 +89,7 @@ fn closing_cancels_and_reopening_builds() {
 fn a_redelivery_joins_what_has_not_ended() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s redeliver 1
             202 #1 Joined build 1, which has not ended yet
         2s started #1
@@ -103,13 +103,13 @@ fn a_redelivery_joins_what_has_not_ended() {
 fn a_redelivery_builds_again_what_has_ended() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         2s redeliver 1
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         3s passes #2
             lamp blinking yellow: acme/app#7 is running
             post #2 pilotlight: pending, Running
@@ -121,7 +121,7 @@ fn a_redelivery_builds_again_what_has_ended() {
 fn a_redelivery_of_an_old_head_or_a_closed_pull_request_changes_nothing() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 synchronize 1a2c before=1a2b
             stop #1; 202 #2 Accepted as build 2; post #1 pilotlight: error, Superseded by 1a2c000
             post #2 pilotlight: pending, Queued
@@ -140,7 +140,7 @@ fn a_redelivery_of_an_old_head_or_a_closed_pull_request_changes_nothing() {
 fn a_redelivery_of_closed_in_the_second_of_reopened_changes_nothing() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 closed 1a2b at=5
             stop #1; 200 #1 Closed: cancelled build 1; lamp dark: No pull request yet; post #1 pilotlight: error, Cancelled: the pull request was closed
         2s pull acme/app#7 reopened 1a2b at=5
@@ -154,7 +154,7 @@ fn a_redelivery_of_closed_in_the_second_of_reopened_changes_nothing() {
 fn a_second_hook_is_told_so_and_may_redeliver() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s redeliver 1 hook=2
             200 Already known from hook 1
         1s passes #1
@@ -162,7 +162,7 @@ fn a_second_hook_is_told_so_and_may_redeliver() {
             post #1 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         2s redeliver 1 hook=2
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         3s redeliver 1
             202 #2 Joined build 2, which has not ended yet
     "#]]);
@@ -172,7 +172,7 @@ fn a_second_hook_is_told_so_and_may_redeliver() {
 fn late_payloads_change_nothing() {
     check(expect![[r#"
         0s pull acme/app#7 synchronize 1a2c before=1a2b at=9
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 opened 1a2b at=3
             200 Older than what is known of this pull request: nothing changed
         2s pull acme/app#7 closed 1a2c at=20
@@ -190,7 +190,7 @@ fn late_payloads_change_nothing() {
 fn late_payloads_of_the_same_second_change_nothing() {
     check(expect![[r#"
         0s pull acme/app#7 synchronize 1a2c before=1a2b at=9
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 opened 1a2b at=9
             200 Older than what is known of this pull request: nothing changed
         2s pull acme/app#7 ready_for_review 1a2b at=9
@@ -206,7 +206,7 @@ fn late_payloads_of_the_same_second_change_nothing() {
 fn a_push_back_in_the_same_second_counts() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b at=1
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 synchronize 1a2c before=1a2b at=9
             stop #1; 202 #2 Accepted as build 2; post #1 pilotlight: error, Superseded by 1a2c000
             post #2 pilotlight: pending, Queued
@@ -222,7 +222,7 @@ fn a_push_back_in_the_same_second_counts() {
 fn a_new_base_is_built() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 edited 1a2b base=next
             stop #1; 202 #2 Accepted as build 2; post #2 pilotlight: pending, Queued
         2s show #1
@@ -234,7 +234,7 @@ fn a_new_base_is_built() {
             post #2 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #2 pilotlight: success, Passed in 41s
         4s pull acme/app#7 edited 1a2b base=main
-            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
     "#]]);
 }
 
@@ -242,7 +242,7 @@ fn a_new_base_is_built() {
 fn a_new_base_changes_what_still_waits() {
     check(expect![[r#"
         0s pull acme/app#6 opened 0a0b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#7 opened 1a2b
             202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         1s pull acme/app#7 edited 1a2b base=next
@@ -256,7 +256,7 @@ fn a_new_base_changes_what_still_waits() {
 fn a_name_in_other_case_is_the_same_repository_after_a_reload_too() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s reload repositories=Acme/App
         2s pull Acme/App#7 closed 1a2b
             stop #1; 200 #1 Closed: cancelled build 1; lamp dark: No pull request yet; post #1 pilotlight: error, Cancelled: the pull request was closed

@@ -8,25 +8,25 @@ use super::scenario::check;
 fn the_table() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s started #1
             lamp blinking yellow: acme/app#7 is running
         2s finished #1
             lamp red+yellow: acme/app#7 ended with an error; post #1 pilotlight: error, Not run to its end: the worker left it out
         3s rebuild acme/app#7
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         3s passes #2
             lamp blinking yellow: acme/app#7 is running
             post #2 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #2 pilotlight: success, Passed in 41s
         4s rebuild acme/app#7
-            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
         4s fails #3
             lamp blinking yellow: acme/app#7 is running
             post #3 pilotlight: pending, Running
             lamp red: acme/app#7 failed; post #3 pilotlight: failure, Failed in 41s: exit code 1
         5s rebuild acme/app#7
-            202 #4 Accepted as build 4; start #4 pilotlight; lamp yellow: acme/app#7 is queued; post #4 pilotlight: pending, Queued
+            202 #4 Accepted as build 4; lamp yellow: acme/app#7 is queued; post #4 pilotlight: pending, Queued; start #4 pilotlight
         5s cancel #4 by alice
             stop #4; 200 #4 Cancelled build 4; lamp red+yellow: acme/app#7 was cancelled; post #4 pilotlight: error, Cancelled by alice
     "#]]);
@@ -37,7 +37,7 @@ fn no_blinking_where_nobody_wants_it() {
     check(expect![[r#"
         with blink=off
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s started #1
             lamp yellow: acme/app#7 is running
     "#]]);
@@ -48,9 +48,9 @@ fn the_newest_accepted_build_has_the_lamp() {
     check(expect![[r#"
         with workers=2 isolation=none
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#8 opened 3c4d
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         2s fails #1
             post #1 pilotlight: pending, Running
             post #1 pilotlight: failure, Failed in 41s: exit code 1
@@ -59,7 +59,7 @@ fn the_newest_accepted_build_has_the_lamp() {
             post #2 pilotlight: pending, Running
             lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
         4s rebuild acme/app#7
-            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
     "#]]);
 }
 
@@ -68,9 +68,9 @@ fn a_closed_one_gives_the_lamp_to_the_next_newest() {
     check(expect![[r#"
         with workers=3 isolation=none
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#8 opened 3c4d
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         2s fails #1
             post #1 pilotlight: pending, Running
             post #1 pilotlight: failure, Failed in 41s: exit code 1
@@ -79,7 +79,7 @@ fn a_closed_one_gives_the_lamp_to_the_next_newest() {
             post #2 pilotlight: pending, Running
             lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
         4s pull acme/app#9 opened 5e6f
-            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
         5s pull acme/app#9 closed 5e6f
             stop #3; 200 #3 Closed: cancelled build 3; lamp green: acme/app#8 passed; post #3 pilotlight: error, Cancelled: the pull request was closed
         6s pull acme/app#8 closed 3c4d
@@ -95,13 +95,13 @@ fn a_closed_one_gives_the_lamp_to_the_next_newest() {
 fn closing_and_superseding_are_no_result() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         2s pull acme/app#7 synchronize 1a2c before=1a2b
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         3s pull acme/app#7 closed 1a2c
             stop #2; 200 #2 Closed: cancelled build 2; lamp green: acme/app#7 passed; post #2 pilotlight: error, Cancelled: the pull request was closed
         4s pull acme/app#8 opened 3c4d
@@ -115,7 +115,7 @@ fn closing_and_superseding_are_no_result() {
 fn what_waits_for_approval_never_takes_the_lamp() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s fails #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
@@ -125,7 +125,7 @@ fn what_waits_for_approval_never_takes_the_lamp() {
         3s pull acme/app#7 closed 1a2b
             200 Closed: nothing waited or ran
         4s approve acme/app#8
-            200 #2 Approved 3c4d000 of acme/app#8: build 2 is queued; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+            200 #2 Approved 3c4d000 of acme/app#8: build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
     "#]]);
 }
 
@@ -134,11 +134,11 @@ fn the_worst_of_all_open_ones() {
     check(expect![[r#"
         with workers=4 isolation=none follow=worst
         0s pull acme/app#1 opened 1a
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#1 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#1 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#2 opened 2a
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#2 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#2 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         0s pull acme/app#3 opened 3a
-            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#3 is queued; post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3; lamp yellow: acme/app#3 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
         1s passes #1
             lamp blinking yellow: acme/app#1 is running
             post #1 pilotlight: pending, Running
@@ -152,7 +152,7 @@ fn the_worst_of_all_open_ones() {
         3s finished #3 the worker was lost
             lamp red+yellow: acme/app#3 ended with an error; post #3 pilotlight: error, the worker was lost
         4s rebuild acme/app#1
-            202 #4 Accepted as build 4; start #4 pilotlight; post #4 pilotlight: pending, Queued
+            202 #4 Accepted as build 4; post #4 pilotlight: pending, Queued; start #4 pilotlight
         4s fails #4
             post #4 pilotlight: pending, Running
             lamp red: acme/app#1 failed; post #4 pilotlight: failure, Failed in 41s: exit code 1
@@ -167,7 +167,7 @@ fn the_worst_of_all_open_ones() {
 fn a_silent_api_is_told_after_a_minute() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s posts fail 503
         1s passes #1
             lamp blinking yellow: acme/app#7 is running
@@ -199,7 +199,7 @@ fn a_silent_api_is_told_after_a_minute() {
 fn a_refused_token_is_told_at_once() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s token refused
         1s passes #1
             lamp blinking yellow: acme/app#7 is running
@@ -217,7 +217,7 @@ fn a_refused_token_is_told_at_once() {
 fn a_full_disk_is_told_at_once_and_nothing_starts() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#8 opened 3c4d
             202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         1s disk full
@@ -226,7 +226,7 @@ fn a_full_disk_is_told_at_once_and_nothing_starts() {
             post #1 pilotlight: pending, Running
             post #1 pilotlight: success, Passed in 41s
         3s disk works
-            start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+            lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
     "#]]);
 }
 
@@ -234,7 +234,7 @@ fn a_full_disk_is_told_at_once_and_nothing_starts() {
 fn no_worker_is_told_and_looked_for() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s no worker #1 pilotlight-worker@acme is not installed
             lamp red+yellow: Can't tell: builds can't run: pilotlight-worker@acme is not installed
         (11s)
@@ -251,7 +251,7 @@ fn no_worker_is_told_and_looked_for() {
 fn a_reload_looks_for_the_worker_anew() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s no worker #1 not installed
             lamp red+yellow: Can't tell: builds can't run: not installed
         2s pull acme/app#7 closed 1a2b

@@ -8,13 +8,13 @@ use super::scenario::check;
 fn two_attempts_then_an_error() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s started #1
             lamp blinking yellow: acme/app#7 is running
         1s check #1/0 started
             post #1 pilotlight: pending, Running
         2s crash
-            start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued again after an interruption
+            lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued again after an interruption; start #1 pilotlight
         3s started #1
             lamp blinking yellow: acme/app#7 is running; post #1 pilotlight: pending, Queued
         4s crash
@@ -22,7 +22,7 @@ fn two_attempts_then_an_error() {
         5s show #1
             #1 error (Interrupted twice while it ran: rebuild it to try again), attempt 2, base main; pilotlight Error: Interrupted twice while it ran: rebuild it to try again
         6s rebuild acme/app#7
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
     "#]]);
 }
 
@@ -30,15 +30,15 @@ fn two_attempts_then_an_error() {
 fn what_waits_still_waits() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#8 opened 3c4d fork
             202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#8` on the box
         1s crash
-            start #1 pilotlight; lamp yellow: acme/app#7 is queued
+            lamp yellow: acme/app#7 is queued; start #1 pilotlight
         2s approve acme/app#8
             200 #2 Approved 3c4d000 of acme/app#8: build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         3s crash
-            start #1 pilotlight; lamp yellow: acme/app#8 is queued
+            lamp yellow: acme/app#8 is queued; start #1 pilotlight
     "#]]);
 }
 
@@ -46,13 +46,13 @@ fn what_waits_still_waits() {
 fn a_crash_while_fetching_is_no_attempt() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s crash
-            start #1 pilotlight; lamp yellow: acme/app#7 is queued
+            lamp yellow: acme/app#7 is queued; start #1 pilotlight
         2s not fetched #1 no such ref
             post #1 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
         2s crash
-            start #1 pilotlight; lamp yellow: acme/app#7 is queued
+            lamp yellow: acme/app#7 is queued; start #1 pilotlight
         3s started #1
             lamp blinking yellow: acme/app#7 is running; post #1 pilotlight: pending, Queued
         4s show #1
@@ -64,7 +64,7 @@ fn a_crash_while_fetching_is_no_attempt() {
 fn an_ordered_stop_waits_for_what_runs() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#8 opened 3c4d
             202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         1s started #1
@@ -76,7 +76,7 @@ fn an_ordered_stop_waits_for_what_runs() {
             post #1 pilotlight: success, Passed in 41s
             exit
         5s crash
-            start #2 pilotlight; lamp yellow: acme/app#9 is queued
+            lamp yellow: acme/app#9 is queued; start #2 pilotlight
     "#]]);
 }
 
@@ -84,7 +84,7 @@ fn an_ordered_stop_waits_for_what_runs() {
 fn an_ordered_stop_interrupts_after_its_grace_and_that_does_not_count() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s started #1
             lamp blinking yellow: acme/app#7 is running
         2s stop
@@ -94,7 +94,7 @@ fn an_ordered_stop_interrupts_after_its_grace_and_that_does_not_count() {
         65s show #1
             #1 queued, attempt 0, base main; pilotlight Queued: Queued again after an interruption
         66s crash
-            start #1 pilotlight; lamp yellow: acme/app#7 is queued
+            lamp yellow: acme/app#7 is queued; start #1 pilotlight
         67s started #1
             lamp blinking yellow: acme/app#7 is running; post #1 pilotlight: pending, Queued
         68s show #1
@@ -106,7 +106,7 @@ fn an_ordered_stop_interrupts_after_its_grace_and_that_does_not_count() {
 fn a_stop_at_once() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s started #1
             lamp blinking yellow: acme/app#7 is running
         1s stop
@@ -132,7 +132,7 @@ fn what_was_not_saved_never_happened() {
             not saved
             lamp dark: No pull request yet
         1s redeliver 1
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
     "#]]);
 }
 
@@ -140,13 +140,13 @@ fn what_was_not_saved_never_happened() {
 fn a_delivery_is_forgotten_after_eight_days() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         10h pull acme/app#8 opened 3c4d
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         11h passes #2
             lamp blinking yellow: acme/app#8 is running
             post #2 pilotlight: pending, Running
@@ -154,7 +154,7 @@ fn a_delivery_is_forgotten_after_eight_days() {
         193h event push
             200 Understood push: nothing to build
         194h redeliver 1 hook=2
-            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
         194h redeliver 2 hook=2
             200 Already known from hook 1
     "#]]);
@@ -164,7 +164,7 @@ fn a_delivery_is_forgotten_after_eight_days() {
 fn an_id_is_never_given_twice() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 synchronize 1a2c before=1a2b
             stop #1; 202 #2 Accepted as build 2; post #1 pilotlight: error, Superseded by 1a2c000
             post #2 pilotlight: pending, Queued
@@ -173,6 +173,6 @@ fn an_id_is_never_given_twice() {
         3s crash
             lamp dark: No pull request yet
         4s pull acme/app#8 opened 3c4d
-            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
     "#]]);
 }

@@ -10,7 +10,7 @@ fn all_checks_run_after_a_failure_too() {
     check(expect![[r#"
         with checks=lint,test
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 lint, test; lamp yellow: acme/app#7 is queued; post #1 lint: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 lint: pending, Queued; start #1 lint, test
             post #1 test: pending, Queued
         1s started #1
             lamp blinking yellow: acme/app#7 is running
@@ -34,7 +34,7 @@ fn how_checks_end() {
     check(expect![[r#"
         with checks=a,b,c,d,e,f
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 a, b, c, d, e, f; lamp yellow: acme/app#7 is queued; post #1 a: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 a: pending, Queued; start #1 a, b, c, d, e, f
             post #1 b: pending, Queued
             post #1 c: pending, Queued
             post #1 d: pending, Queued
@@ -68,7 +68,7 @@ fn error_before_cancelled_before_success() {
     check(expect![[r#"
         with checks=a,b
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 a, b; lamp yellow: acme/app#7 is queued; post #1 a: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 a: pending, Queued; start #1 a, b
             post #1 b: pending, Queued
         1s started #1
             lamp blinking yellow: acme/app#7 is running
@@ -79,7 +79,7 @@ fn error_before_cancelled_before_success() {
         1s finished #1 the worker was lost
             lamp red+yellow: acme/app#7 ended with an error; post #1 b: error, the worker was lost
         2s pull acme/app#8 opened 3c4d
-            202 #2 Accepted as build 2; start #2 a, b; lamp yellow: acme/app#8 is queued; post #2 a: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 a: pending, Queued; start #2 a, b
             post #2 b: pending, Queued
         2s started #2
             lamp blinking yellow: acme/app#8 is running
@@ -96,7 +96,7 @@ fn error_before_cancelled_before_success() {
 fn one_at_a_time_in_order() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#8 opened 3c4d
             202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         0s pull acme/app#9 opened 5e6f
@@ -117,11 +117,11 @@ fn two_workers_but_one_unit_builds_one_at_a_time() {
     check(expect![[r#"
         with workers=2 repositories=acme/app,acme/lib
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#8 opened 3c4d
             202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         0s pull acme/lib#1 opened 5e6f
-            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/lib#1 is queued; post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3; lamp yellow: acme/lib#1 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
         0s pull acme/lib#2 opened 7a8b
             202 #4 Accepted as build 4; lamp yellow: acme/lib#2 is queued; post #4 pilotlight: pending, Queued
     "#]]);
@@ -132,9 +132,9 @@ fn two_workers_without_isolation() {
     check(expect![[r#"
         with workers=2 isolation=none
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#8 opened 3c4d
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         0s pull acme/app#9 opened 5e6f
             202 #3 Accepted as build 3; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued
         1s passes #2
@@ -148,7 +148,7 @@ fn two_workers_without_isolation() {
 fn a_slot_is_taken_until_the_builder_gives_it_back() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s started #1
             lamp blinking yellow: acme/app#7 is running
         1s pull acme/app#8 opened 3c4d
@@ -165,11 +165,11 @@ fn a_slot_is_taken_until_the_builder_gives_it_back() {
 fn a_head_that_is_late_is_fetched_again() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s not fetched #1 no such ref
             post #1 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
         1s pull acme/app#8 opened 3c4d
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         9s passes #2
             lamp blinking yellow: acme/app#8 is running
             post #2 pilotlight: pending, Running
@@ -189,7 +189,7 @@ fn a_head_that_is_late_is_fetched_again() {
 fn a_head_that_never_comes_ends_in_error() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s not fetched #1 no such ref
             post #1 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
         (1s)
@@ -220,11 +220,11 @@ fn a_head_that_never_comes_ends_in_error() {
 fn a_new_push_ends_the_waiting_for_a_fetch() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s not fetched #1 no such ref
             post #1 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
         0s pull acme/app#7 synchronize 1a2c before=1a2b
-            202 #2 Accepted as build 2; start #2 pilotlight; post #1 pilotlight: error, Superseded by 1a2c000
+            202 #2 Accepted as build 2; post #1 pilotlight: error, Superseded by 1a2c000; start #2 pilotlight
             post #2 pilotlight: pending, Queued
         2s not fetched #1 no such ref
     "#]]);
@@ -234,7 +234,7 @@ fn a_new_push_ends_the_waiting_for_a_fetch() {
 fn stale_words_change_nothing() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s check #1/0 started
         1s started #1
             lamp blinking yellow: acme/app#7 is running
@@ -257,13 +257,13 @@ fn stale_words_change_nothing() {
 fn words_that_make_no_sense_end_the_build_too() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s started #1
             lamp blinking yellow: acme/app#7 is running
         2s not fetched #1 no such ref
             lamp red+yellow: acme/app#7 ended with an error; post #1 pilotlight: error, Not run to its end: no such ref
         2s redeliver 1
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         3s started #2
             lamp blinking yellow: acme/app#7 is running
         3s no worker #2 no unit
@@ -276,7 +276,7 @@ fn a_check_that_is_configured_no_more_is_skipped() {
     check(expect![[r#"
         with checks=lint,test
         0s pull acme/app#6 opened 0a0b
-            202 #1 Accepted as build 1; start #1 lint, test; lamp yellow: acme/app#6 is queued; post #1 lint: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#6 is queued; post #1 lint: pending, Queued; start #1 lint, test
             post #1 test: pending, Queued
         0s pull acme/app#7 opened 1a2b
             202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 lint: pending, Queued
@@ -324,7 +324,7 @@ fn a_skipped_check_may_come_back() {
 fn a_repository_that_is_configured_no_more_is_cancelled() {
     check(expect![[r#"
         0s pull acme/app#6 opened 0a0b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#7 opened 1a2b
             202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         1s reload repositories=acme/lib
@@ -343,7 +343,7 @@ fn a_repository_that_is_configured_no_more_is_cancelled() {
 fn a_new_check_has_one_owner() {
     check(expect![[r#"
         0s pull acme/app#6 opened 0a0b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#7 opened 1a2b
             202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         0s pull acme/app#8 opened 1a2b

@@ -9,7 +9,7 @@ fn the_newest_truth_alone_is_told_after_an_outage() {
     check(expect![[r#"
         0s posts fail 503
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken)
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken); start #1 pilotlight
         (1s)
             post #1 pilotlight: pending, Queued (not taken)
         2s passes #1
@@ -34,7 +34,7 @@ fn retries_back_off_to_a_minute() {
     check(expect![[r#"
         0s posts fail 503
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken)
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken); start #1 pilotlight
         (1s)
             post #1 pilotlight: pending, Queued (not taken)
         (3s)
@@ -62,7 +62,7 @@ fn github_says_when() {
     check(expect![[r#"
         0s posts fail 403 wait=15m
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken)
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken); start #1 pilotlight
         1s posts work
         (1m)
             lamp red+yellow: Can't tell: GitHub can't be reached: 403
@@ -79,7 +79,7 @@ fn github_can_not_ask_for_a_day() {
     check(expect![[r#"
         0s posts fail 403 wait=24h
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken)
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken); start #1 pilotlight
         1s posts work
         (1m)
             lamp red+yellow: Can't tell: GitHub can't be reached: 403
@@ -96,7 +96,7 @@ fn a_refused_token_is_tried_each_minute() {
     check(expect![[r#"
         0s token refused
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken)
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken); start #1 pilotlight
             lamp red+yellow: Can't tell: GitHub refuses the token for acme/app: 401 Bad credentials
         (1m)
             post #1 pilotlight: pending, Queued (not taken)
@@ -113,7 +113,7 @@ fn a_reload_tries_the_token_at_once() {
     check(expect![[r#"
         0s token refused
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken)
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken); start #1 pilotlight
             lamp red+yellow: Can't tell: GitHub refuses the token for acme/app: 401 Bad credentials
         5s posts work
         6s reload
@@ -127,7 +127,7 @@ fn a_refused_token_for_one_repository_holds_back_no_other() {
         with repositories=acme/app,acme/lib isolation=none
         0s token refused
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken)
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken); start #1 pilotlight
             lamp red+yellow: Can't tell: GitHub refuses the token for acme/app: 401 Bad credentials
         1s posts work
         1s pull acme/lib#1 opened 3c4d
@@ -139,7 +139,7 @@ fn a_refused_token_for_one_repository_holds_back_no_other() {
 fn a_status_that_github_will_not_take_is_given_up() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s posts refused
         1s passes #1
             lamp blinking yellow: acme/app#7 is running
@@ -162,7 +162,7 @@ fn a_pending_status_that_github_will_not_take_is_tried_again() {
     check(expect![[r#"
         0s posts refused
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken)
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken); start #1 pilotlight
         (30s)
             post #1 pilotlight: pending, Queued (not taken)
         (1m 30s)
@@ -187,11 +187,11 @@ fn ends_go_before_starts() {
         with workers=3 isolation=none
         0s posts hang
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#8 opened 3c4d
-            202 #2 Accepted as build 2; start #2 pilotlight; lamp yellow: acme/app#8 is queued
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; start #2 pilotlight
         0s pull acme/app#9 opened 5e6f
-            202 #3 Accepted as build 3; start #3 pilotlight; lamp yellow: acme/app#9 is queued
+            202 #3 Accepted as build 3; lamp yellow: acme/app#9 is queued; start #3 pilotlight
         1s passes #3
             lamp blinking yellow: acme/app#9 is running
             lamp green: acme/app#9 passed
@@ -205,7 +205,7 @@ fn ends_go_before_starts() {
 fn what_was_under_way_at_a_crash_is_told_again() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s posts hang
         1s started #1
             lamp blinking yellow: acme/app#7 is running
@@ -227,7 +227,7 @@ fn what_was_under_way_at_a_crash_is_told_again() {
 fn a_word_that_may_have_arrived_is_told_again() {
     check(expect![[r#"
         0s pull acme/app#6 opened 0a0b
-            202 #1 Accepted as build 1; start #1 pilotlight; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued
+            202 #1 Accepted as build 1; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         0s pull acme/app#7 opened 1a2b
             202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         1s posts fail timeout

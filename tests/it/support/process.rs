@@ -121,6 +121,14 @@ impl Lines {
         line.unwrap_or_else(|| panic!("no line with {part:?} among:\n{}", self.text()))
     }
 
+    /// Whether a line that holds `part` comes within `limit`.
+    pub fn hears(&self, part: &str, limit: Duration) -> bool {
+        let found = |g: &Gathered| g.lines.iter().any(|line| line.contains(part));
+        let lock = self.0.0.lock().expect("no gathering thread panics");
+        let wait = self.0.1.wait_timeout_while(lock, limit, |g| !found(g) && !g.ended);
+        found(&wait.expect("no gathering thread panics").0)
+    }
+
     /// All of it, once the other side has closed the pipe, and at the latest after [`PATIENCE`].
     pub fn wait_for_end(&self) -> String {
         let lock = self.0.0.lock().expect("no gathering thread panics");
