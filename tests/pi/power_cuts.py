@@ -347,8 +347,8 @@ def main():
     ends = [build["state"] for build in world.builds]
     counts = ", ".join(f"{ends.count(end)} {end}" for end in sorted(set(ends)))
     print(f"\npower cuts: {done}, {world.while_running} while a build ran; "
-          f"{len(world.answers)} deliveries answered 202; {len(ends)} builds ({counts}); {len(world.statuses)} statuses, {repeats} repeated; "
-          f"mirrors mended: {world.mended}; {len(wrong)} wrong")
+          f"{len(world.answers)} deliveries answered 202; {len(ends)} builds ({counts}); "
+          f"{len(world.statuses)} statuses, {repeats} repeated; mirrors mended: {world.mended}; {len(wrong)} wrong")
     return 1 if wrong else 0
 
 

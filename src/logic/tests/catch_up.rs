@@ -1,0 +1,563 @@
+//! Catching up with GitHub: what no webhook told, and what it shows against what it should show.
+
+use expect_test::expect;
+
+use super::scenario::{check, play};
+
+#[test]
+fn the_first_time_the_newest_heads_without_an_end_are_built() {
+    check(expect![[r#"
+        shown 1a2b pilotlight success Passed in 1s
+        shown 3c4d pilotlight pending Queued
+        listed acme/app #7:1a2b #8:3c4d #9:5e6f
+        (1m)
+            lamp yellow: acme/app#8 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+            lamp yellow: acme/app#9 is queued; post #2 pilotlight: pending, Queued
+        60s wait
+        2m passes #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: success, Passed in 41s
+            start #2 pilotlight
+        2m passes #2
+            lamp blinking yellow: acme/app#9 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#9 passed; post #2 pilotlight: success, Passed in 41s
+    "#]]);
+}
+
+#[test]
+fn the_first_time_only_ten_are_built_and_the_others_when_touched_or_asked_for() {
+    check(expect![[r#"
+        with workers=20 isolation=none
+        listed acme/app #12:c0@12 #11:b0@11 #10:a0@10 #9:90@9 #8:80@8 #7:70@7 #6:60@6 #5:50@5 #4:40@4 #3:30@3 #2:20@2 #1:10@1
+        (1m)
+            lamp yellow: acme/app#3 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+            lamp yellow: acme/app#4 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+            lamp yellow: acme/app#5 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
+            lamp yellow: acme/app#6 is queued; post #4 pilotlight: pending, Queued; start #4 pilotlight
+            lamp yellow: acme/app#7 is queued; post #5 pilotlight: pending, Queued; start #5 pilotlight
+            lamp yellow: acme/app#8 is queued; post #6 pilotlight: pending, Queued; start #6 pilotlight
+            lamp yellow: acme/app#9 is queued; post #7 pilotlight: pending, Queued; start #7 pilotlight
+            lamp yellow: acme/app#10 is queued; post #8 pilotlight: pending, Queued; start #8 pilotlight
+            lamp yellow: acme/app#11 is queued; post #9 pilotlight: pending, Queued; start #9 pilotlight
+            lamp yellow: acme/app#12 is queued; post #10 pilotlight: pending, Queued; start #10 pilotlight
+        60s wait
+        70s listed acme/app #2:21 #12:c0@12 #11:b0@11 #10:a0@10 #9:90@9 #8:80@8 #7:70@7 #6:60@6 #5:50@5 #4:40@4 #3:30@3 #1:10@1
+        (2m)
+            lamp yellow: acme/app#2 is queued; post #11 pilotlight: pending, Queued; start #11 pilotlight
+        2m wait
+        3m rebuild acme/app#1
+            202 #12 Accepted as build 12; lamp yellow: acme/app#1 is queued; post #12 pilotlight: pending, Queued; start #12 pilotlight
+    "#]]);
+}
+
+#[test]
+fn a_crash_between_the_first_list_and_its_statuses_loses_no_head() {
+    check(expect![[r#"
+        with workers=3 isolation=none
+        listed acme/app #7:1a2b #8:3c4d
+        shown 3c4d pilotlight failure Failed in 1s: exit code 1
+        asks about 1a2b hang
+        60s wait
+        61s asks shown
+        61s crash
+            lamp dark: No pull request yet; list of acme/app?
+            statuses of 1a2b?
+        62s asks about 1a2b work
+            lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight; statuses of 3c4d?
+            deliveries of acme/app?
+    "#]]);
+}
+
+#[test]
+fn a_blip_during_the_first_look_loses_no_head() {
+    check(expect![[r#"
+        with workers=3 isolation=none
+        listed acme/app #7:1a2b #8:3c4d #9:5e6f
+        asks about 1a2b fail 502
+        60s wait
+        61s asks shown
+        62s reload
+            list of acme/app?
+            statuses of 1a2b?
+        (1m 17s)
+            statuses of 3c4d?
+            lamp yellow: acme/app#8 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight; statuses of 5e6f?
+            lamp yellow: acme/app#9 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight; deliveries of acme/app?
+            statuses of 1a2b?
+        (1m 32s)
+            statuses of 1a2b?
+        (1m 47s)
+            statuses of 1a2b?
+        (2m 2s)
+            lamp red+yellow: Can't tell: GitHub can't be asked: 502; list of acme/app?
+            statuses of 1a2b?
+        (2m 17s)
+            statuses of 1a2b?
+        (2m 32s)
+            statuses of 1a2b?
+        160s asks about 1a2b work
+        (2m 47s)
+            statuses of 1a2b?
+            lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight; list of acme/app?
+            statuses of 1a2b?
+            statuses of 3c4d?
+            statuses of 5e6f?
+            deliveries of acme/app?
+        170s wait
+    "#]]);
+}
+
+#[test]
+fn without_the_right_to_see_statuses_the_first_heads_are_built() {
+    check(expect![[r#"
+        listed acme/app #7:1a2b
+        asks about statuses refused
+        (1m)
+            lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        60s wait
+    "#]]);
+}
+
+#[test]
+fn a_new_head_in_the_list_supersedes() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s started #1
+            lamp blinking yellow: acme/app#7 is running
+        50s listed acme/app #7:3c4d
+        (1m)
+            stop #1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: error, Superseded by 3c4d000
+            post #2 pilotlight: pending, Queued
+        60s wait
+        61s finished #1 stopped
+            start #2 pilotlight
+        62s passes #2
+            lamp blinking yellow: acme/app#7 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #2 pilotlight: success, Passed in 41s
+    "#]]);
+}
+
+#[test]
+fn what_was_closed_while_nobody_heard_is_cancelled() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+        1s started #1
+        50s listed acme/app #8:3c4d@0
+        (1m)
+            stop #1; post #1 pilotlight: error, Cancelled: the pull request was closed
+        60s wait
+        61s finished #1 stopped
+            start #2 pilotlight
+        62s passes #2
+            lamp blinking yellow: acme/app#8 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
+        110s listed acme/app
+        120s wait
+    "#]]);
+}
+
+#[test]
+fn what_was_reopened_is_built_unless_it_has_ended() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+        1s passes #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: success, Passed in 41s
+            start #2 pilotlight
+        2s pull acme/app#7 closed 1a2b
+            200 Closed: nothing waited or ran
+        2s pull acme/app#8 closed 3c4d
+            stop #2; 200 #2 Closed: cancelled build 2; lamp green: acme/app#7 passed; post #2 pilotlight: error, Cancelled: the pull request was closed
+        50s listed acme/app #7:1a2b #8:3c4d
+        (1m)
+            lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
+        60s finished #2 stopped
+            start #3 pilotlight
+        110s passes #3
+            lamp blinking yellow: acme/app#8 is running
+            post #3 pilotlight: pending, Running
+            lamp green: acme/app#8 passed; post #3 pilotlight: success, Passed in 41s
+        2m wait
+        3m wait
+    "#]]);
+}
+
+#[test]
+fn a_list_older_than_a_delivery_changes_nothing() {
+    check(expect![[r#"
+        listed acme/app #7:1a2b #9:5e6f
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        0s pull acme/app#9 opened 5e6f
+            202 #2 Accepted as build 2; lamp yellow: acme/app#9 is queued; post #2 pilotlight: pending, Queued
+        59s asks hang
+        60s wait
+        61s pull acme/app#7 synchronize 3c4d
+            stop #1; 202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #1 pilotlight: error, Superseded by 3c4d000
+            post #3 pilotlight: pending, Queued
+        61s pull acme/app#8 opened 7a8b
+            202 #4 Accepted as build 4; lamp yellow: acme/app#8 is queued; post #4 pilotlight: pending, Queued
+        61s pull acme/app#9 closed 5e6f
+            200 #2 Closed: cancelled build 2; post #2 pilotlight: error, Cancelled: the pull request was closed
+        62s asks work
+        70s listed acme/app #7:3c4d@61 #8:7a8b@61
+        5m wait
+    "#]]);
+}
+
+#[test]
+fn a_list_that_a_copy_of_github_answers_too_early_cancels_nothing() {
+    check(expect![[r#"
+        listed acme/app
+        59s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        60s wait
+        61s started #1
+            lamp blinking yellow: acme/app#7 is running
+        (2m)
+            stop #1; lamp dark: No pull request yet; post #1 pilotlight: error, Cancelled: the pull request was closed
+        2m wait
+    "#]]);
+}
+
+#[test]
+fn a_list_that_stays_the_same_still_counts_against_a_late_delivery() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        50s listed acme/app #7:5e6f
+        (1m)
+            stop #1; post #1 pilotlight: error, Superseded by 5e6f000
+            post #2 pilotlight: pending, Queued
+        60s wait
+        61s pull acme/app#7 synchronize 3c4d at=50 before=1a2b
+            202 #3 Accepted as build 3; post #2 pilotlight: error, Superseded by 3c4d000
+            post #3 pilotlight: pending, Queued
+        (2m)
+            post #3 pilotlight: error, Superseded by 5e6f000
+            post #4 pilotlight: pending, Queued
+        2m wait
+        3m wait
+    "#]]);
+}
+
+#[test]
+fn nothing_that_has_ended_is_run_again() {
+    check(expect![[r#"
+        asks shown
+        listed acme/app #7:1a2b@0
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s fails #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp red: acme/app#7 failed; post #1 pilotlight: failure, Failed in 41s: exit code 1
+        (1m)
+            list of acme/app?
+        60s crash
+            lamp red: acme/app#7 failed; list of acme/app?
+            statuses of 1a2b?
+            deliveries of acme/app?
+        61s reload
+            list of acme/app?
+            statuses of 1a2b?
+            deliveries of acme/app?
+        70s listed acme/app #7:1a2b
+        (2m 1s)
+            list of acme/app?
+        3m wait
+    "#]]);
+}
+
+#[test]
+fn what_github_shows_and_we_would_not_is_told_again_once() {
+    check(expect![[r#"
+        asks shown
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        2s shown 1a2b pilotlight pending Running
+        3s crash
+            lamp green: acme/app#7 passed; list of acme/app?
+            statuses of 1a2b?
+            post #1 pilotlight: success, Passed in 41s; deliveries of acme/app?
+        4s shown 1a2b
+        5s crash
+            lamp green: acme/app#7 passed; list of acme/app?
+            statuses of 1a2b?
+            post #1 pilotlight: success, Passed in 41s; deliveries of acme/app?
+        6s crash
+            lamp green: acme/app#7 passed; list of acme/app?
+            statuses of 1a2b?
+            deliveries of acme/app?
+    "#]]);
+}
+
+#[test]
+fn a_description_that_github_changes_is_not_told_for_ever() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        2s shown 1a2b pilotlight success Passed
+        3s crash
+            lamp green: acme/app#7 passed
+            post #1 pilotlight: success, Passed in 41s
+        4s shown 1a2b pilotlight success Passed
+        10m wait
+    "#]]);
+}
+
+#[test]
+fn after_an_outage_everything_is_looked_at_again() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        50s listed acme/app #7:1a2b@0
+        61s asks fail no-route
+        62s asks shown
+        (2m)
+            list of acme/app?
+        (2m 15s)
+            list of acme/app?
+        (2m 30s)
+            list of acme/app?
+        (2m 45s)
+            list of acme/app?
+        (3m)
+            lamp red+yellow: Can't tell: GitHub can't be asked: no-route; list of acme/app?
+        3m shown 1a2b
+        (3m 15s)
+            list of acme/app?
+        200s asks work
+        (3m 30s)
+            list of acme/app?
+            lamp green: acme/app#7 passed; list of acme/app?
+            statuses of 1a2b?
+            post #1 pilotlight: success, Passed in 41s; deliveries of acme/app?
+        (4m 30s)
+            list of acme/app?
+        (5m 30s)
+            list of acme/app?
+        6m wait
+    "#]]);
+}
+
+#[test]
+fn a_question_that_always_fails_neither_hurries_the_others_nor_is_hurried() {
+    check(expect![[r#"
+        with repositories=acme/app,acme/lib
+        10s asks about lib fail 502
+        60s asks shown
+        (1m 15s)
+            list of acme/lib?
+        (1m 30s)
+            list of acme/lib?
+        (1m 45s)
+            list of acme/lib?
+        (2m)
+            lamp red+yellow: Can't tell: GitHub can't be asked: 502; list of acme/app?
+            list of acme/lib?
+        (2m 15s)
+            list of acme/lib?
+        (2m 30s)
+            list of acme/lib?
+        (2m 45s)
+            list of acme/lib?
+        (3m)
+            list of acme/app?
+            list of acme/lib?
+        3m wait
+        181s asks about lib work
+        (3m 15s)
+            list of acme/lib?
+            lamp dark: No pull request yet; list of acme/app?
+            list of acme/lib?
+            deliveries of acme/app?
+            deliveries of acme/lib?
+        (4m 15s)
+            list of acme/app?
+            list of acme/lib?
+        5m wait
+    "#]]);
+}
+
+#[test]
+fn failed_deliveries_ask_for_one_list_and_are_handled_once() {
+    check(expect![[r#"
+        0s listed acme/app
+        61s missed guid-x
+        61s missed guid-y
+        561s asks shown
+        599s listed acme/app #7:1a2b
+        (10m)
+            list of acme/app?
+            lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight; deliveries of acme/app?
+            list of acme/app?
+        600s wait
+        610s crash
+            lamp yellow: acme/app#7 is queued; start #1 pilotlight; list of acme/app?
+            statuses of 1a2b?
+            deliveries of acme/app?
+        611s wait
+    "#]]);
+}
+
+#[test]
+fn alone_it_polls_each_half_minute() {
+    check(expect![[r#"
+        with webhooks=off
+        asks shown
+        10s listed acme/app #7:1a2b
+        (30s)
+            list of acme/app?
+            statuses of 1a2b?
+            lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        (1m)
+            list of acme/app?
+        (1m 30s)
+            list of acme/app?
+        95s wait
+    "#]]);
+}
+
+#[test]
+fn alone_a_list_that_is_refused_is_trouble() {
+    check(expect![[r#"
+        with webhooks=off
+        29s asks refused
+        (30s)
+            lamp red+yellow: Can't tell: GitHub won't list the pull requests of acme/app: 422
+        31s asks work
+        (1m)
+            lamp dark: No pull request yet
+        61s wait
+    "#]]);
+}
+
+#[test]
+fn silence_over_a_minute_cant_tell_and_heals_by_itself() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        59s asks fail DNS
+        (2m)
+            lamp red+yellow: Can't tell: GitHub can't be asked: DNS
+        124s asks work
+        (2m 15s)
+            lamp green: acme/app#7 passed
+        3m wait
+    "#]]);
+}
+
+#[test]
+fn a_pause_that_github_asks_for_holds_for_questions_and_posts() {
+    check(expect![[r#"
+        with repositories=acme/app,acme/lib
+        asks shown
+        59s asks fail 429 wait=100s
+        (1m)
+            list of acme/app?
+        60s asks work
+        61s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; start #1 pilotlight
+        (2m)
+            lamp red+yellow: Can't tell: GitHub can't be asked: 429
+        159s wait
+        (2m 40s)
+            post #1 pilotlight: pending, Queued; list of acme/lib?
+            list of acme/app?
+            lamp yellow: acme/app#7 is queued; list of acme/app?
+            list of acme/lib?
+            statuses of 1a2b?
+            deliveries of acme/app?
+            deliveries of acme/lib?
+        160s wait
+        170s posts fail 429 wait=200s
+        171s started #1
+            lamp blinking yellow: acme/app#7 is running
+        171s check #1/0 started
+            post #1 pilotlight: pending, Running (not taken)
+        (3m 51s)
+            lamp red+yellow: Can't tell: GitHub can't be reached: 429
+        6m wait
+        (6m 11s)
+            post #1 pilotlight: pending, Running (not taken); list of acme/app?
+        372s posts work
+        8m wait
+    "#]]);
+}
+
+#[test]
+fn a_token_that_is_refused_pauses_and_a_new_one_heals() {
+    check(expect![[r#"
+        with repositories=acme/app,acme/lib
+        asks shown
+        59s asks unauthorized
+        (1m)
+            list of acme/app?
+            lamp red+yellow: Can't tell: GitHub refuses the token for acme/app: 401 Bad credentials
+        61s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        (2m)
+            list of acme/lib?
+        130s asks work
+        131s reload
+            list of acme/app?
+            lamp red+yellow: Can't tell: GitHub refuses the token for acme/lib: 401 Bad credentials; list of acme/lib?
+            lamp yellow: acme/app#7 is queued; statuses of 1a2b?
+            deliveries of acme/app?
+            deliveries of acme/lib?
+    "#]]);
+}
+
+#[test]
+fn nothing_is_asked_while_it_stops() {
+    check(expect![[r#"
+        asks shown
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s started #1
+            lamp blinking yellow: acme/app#7 is running
+        50s stop
+        100s asks fail late
+        109s wait
+    "#]]);
+}
+
+#[test]
+fn the_queue_s_limit_does_not_lose_listed_heads() {
+    let list: String = (1..=1010).map(|n| format!(" #{n}:{n:04x}")).collect();
+    let lines =
+        ["0s listed acme/app", &format!("61s listed acme/app{list}"), "2m wait", "2m pull acme/app#2000 opened ffff"];
+    let played = play(&[&lines[..], &["2m show #1010"]].concat().join("\n"));
+    assert!(played.contains("    503 The queue is full: redeliver when it has moved on\n"), "the queue is not full");
+    assert!(
+        played.ends_with("    #1010 queued, attempt 0, base main; pilotlight Queued: Queued\n"),
+        "the last is lost"
+    );
+}
