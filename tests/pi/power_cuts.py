@@ -249,7 +249,7 @@ def mirror(path):
     code, said = run("git", "--git-dir", path, "fsck", "--no-dangling", "--no-progress")
     said = said.replace(f"{path}/", "").splitlines()
     print(f"   card   mirror: git fsck ends with {code}")
-    return f"the mirror: {said[0]} ({len(said)} lines)" if code else None
+    return f"the mirror, line 1 of {len(said)}: {said[0]}" if code else None
 
 
 def modules(kernel, out):

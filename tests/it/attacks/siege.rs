@@ -21,7 +21,7 @@ use crate::support::process::Process;
 use crate::support::repo::Origin;
 
 /// What the daemon may hold of memory under any attack here, in KiB. At rest a debug build takes about 16 MiB; the
-/// bodies in memory may be 32 MiB at once, and their copies on the way to the front as much again.
+/// bodies in memory may be 32 MiB at once, and the allocator keeps twice that of what was freed.
 pub const RSS_KIB_MAX: u64 = 160 * 1024;
 
 /// Threads under any attack here: some 15 of its own, and for each of 64 + 64 connections one at the gate, one behind
