@@ -8,10 +8,10 @@ use crossbeam_channel::Sender;
 use super::Daemon;
 use crate::config::Secret;
 use crate::dashboard::Ask;
-use crate::github::{Heard, Raw};
+use crate::github::Heard;
 use crate::http::message::{Door, Request, Response};
 use crate::lights::{Colour, DriverKind, LampShow, NO_LAMP};
-use crate::logic::event::{Answer, BuildEvent, BuildNews, Delivery, Event, Found, LookUp, Post, PostOutcome, ReplyId};
+use crate::logic::event::{Answer, BuildEvent, BuildNews, Delivery, Event, Found, Post, PostOutcome, ReplyId};
 use crate::webhook;
 
 /// A message to the main thread.
@@ -108,7 +108,6 @@ impl Daemon {
                 Some(Event::Posted { post, outcome })
             }
             Inbox::Heard(Heard::LookedUp(what, found)) => {
-                let found = found.and_then(|raw| understand(&what, raw));
                 self.log_look_up(&found);
                 Some(Event::LookedUp { what, found })
             }
@@ -197,18 +196,6 @@ impl Daemon {
         self.replies.insert(self.last_reply, request);
         self.last_reply
     }
-}
-
-/// Pull requests have one shape in deliveries and in lists, and the webhook room knows it.
-fn understand(what: &LookUp, raw: Raw) -> Result<Found, PostOutcome> {
-    let (pages, repository) = match (raw, what) {
-        (Raw::Found(found), _) => return Ok(found),
-        (Raw::Pulls(pages), LookUp::Pulls { repository }) => (pages, repository),
-        (Raw::Pulls(_), _) => return Ok(Found::Same),
-    };
-    let lists = pages.iter().map(|page| webhook::list(repository, page)).collect::<Result<Vec<_>, _>>();
-    let unreadable = |refusal: webhook::Refusal| PostOutcome::Unreachable { error: refusal.message, wait: None };
-    lists.map(|lists| Found::Pulls(lists.concat())).map_err(unreadable)
 }
 
 /// Whether the builder holds the build no longer.

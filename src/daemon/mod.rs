@@ -32,7 +32,7 @@ use crate::logic::state::State;
 use crate::store::{self, Store};
 
 pub use inbox::{Inbox, Signal};
-pub use start::{Extras, watch_signals};
+pub use start::{Extras, hold_signals, watch_signals};
 
 /// Events taken in before one commit: a burst costs one write to the card, and nobody waits long for it.
 const BATCH_EVENTS_MAX: usize = 64;
@@ -223,6 +223,8 @@ impl Daemon {
         self.store.probe()?;
         self.store.save(&decision.changes)?;
         self.state = state;
+        // Lists that were answered meanwhile are not in it.
+        let _ = self.calls.send(Call::Forget);
         Ok(decision)
     }
 }

@@ -31,6 +31,7 @@ use crate::logic::panel::Panel;
 use crate::logic::rows::Rows;
 use crate::logic::state::State;
 use crate::store::Store;
+use crate::webhook;
 
 /// How long the end waits for threads: a worker's kill grace and a call to GitHub that is under way.
 const JOIN_MAX: Duration = Duration::from_secs(15);
@@ -169,12 +170,19 @@ impl Daemon {
     }
 }
 
-/// Sends SIGTERM, SIGINT and SIGHUP on as messages, for the life of the process.
+/// From now on SIGTERM, SIGINT and SIGHUP wait for [`watch_signals`]: none ends the process on its own.
+///
+/// # Errors
+/// The system has no room for it.
+pub fn hold_signals() -> Result<Signals> {
+    Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signals can't be received")
+}
+
+/// Sends signals on as messages, for the life of the process.
 ///
 /// # Errors
 /// The thread can't be had.
-pub fn watch_signals(outbox: Sender<Inbox>) -> Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signals can't be received")?;
+pub fn watch_signals(mut signals: Signals, outbox: Sender<Inbox>) -> Result<()> {
     spawn("signals", move || {
         let mut stopping = false;
         for signal in signals.forever() {
@@ -207,7 +215,10 @@ pub fn workers_of(config: &Config, outbox: &Sender<Inbox>) -> Result<Workers> {
     let (calls, to_call) = unbounded();
     let (to_main, hook_path) = (outbox.clone(), config.webhook.path.clone());
     let mut threads = vec![spawn("github", move || {
-        github::run(client, to_call, &hook_path, |heard| {
+        // Pull requests have one shape in deliveries and in lists.
+        let understand =
+            |repository: &str, page: &str| webhook::list(repository, page).map_err(|refusal| refusal.message);
+        github::run(client, to_call, &hook_path, understand, |heard| {
             // Refused only while we end; told twice is told the same.
             let _ = to_main.send(Inbox::Heard(heard));
         });
@@ -240,7 +251,28 @@ fn dashboard_config(config: &Config) -> DashboardConfig {
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    thread::Builder::new().name(name.to_owned()).spawn(body).with_context(|| format!("the thread {name} can't start"))
+    let guarded = move || {
+        let _guard = EndWithUs;
+        body();
+    };
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(guarded)
+        .with_context(|| format!("the thread {name} can't start"))
+}
+
+/// A thread that ends by a defect would be missed by nobody, and its work with it: the whole process ends, and systemd
+/// starts it anew. The rows lose nothing by it.
+struct EndWithUs;
+
+impl Drop for EndWithUs {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let name = thread::current().name().unwrap_or_default().to_owned();
+            log::error!("the thread {name} met a defect in pilotlight: the process ends, to be started anew");
+            std::process::exit(1);
+        }
+    }
 }
 
 /// A database that was lost begins anew, but the old builds' pages and logs are still linked to.

@@ -16,9 +16,9 @@ use super::GithubConfig;
 const REDIRECTS_MAX: usize = 3;
 /// What is read of an answer to a post. A commit status is about 2 KiB; the rest of a longer one is left unread.
 const POST_ANSWER_BYTES_MAX: u64 = 64 * 1024;
-/// What is read of an answer to a get. A hundred pull requests have 2 MB at the most; a longer list is cut and can't
-/// be read.
-const GET_ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// What is read of an answer to a get. Fifty pull requests with the longest descriptions have 5 MB; a longer list is
+/// cut and can't be read.
+const GET_ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Characters of what others said that go on to a log line or a page: enough for GitHub's longest sentence.
 pub(super) const SAID_CHARS_MAX: usize = 200;
 /// An answer to an unknown version of the API is 410.
@@ -143,7 +143,8 @@ impl Client {
         match error {
             Error::Timeout(ureq::Timeout::Connect) => format!("No connection to {at} within {:?}", self.limits.connect),
             Error::Timeout(_) => format!("No answer from {at} within {:?}", self.limits.call),
-            Error::HostNotFound => format!("No address found for {at}: check this box's network and DNS"),
+            Error::HostNotFound => no_address(&at),
+            Error::Io(error) if error.to_string().contains("failed to lookup address") => no_address(&at),
             other => format!("No answer from {at}: {other}{}", clock_cure(&other.to_string())),
         }
     }
@@ -161,6 +162,10 @@ impl Client {
             None => line,
         }
     }
+}
+
+fn no_address(at: &str) -> String {
+    format!("No address found for {at}: check this box's network and DNS")
 }
 
 /// A Pi has no clock battery: soon after boot every certificate may look too young.

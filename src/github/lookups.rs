@@ -8,63 +8,83 @@ use ureq::http::header;
 
 use super::client::{Answer, Ask, Client};
 use super::statuses::{path_safe, unix_now};
-use crate::logic::event::{DeliveryKey, Found, LookUp, PostOutcome, Shown, StatusState};
+use crate::logic::event::{DeliveryKey, Found, LookUp, PostOutcome, PullPayload, Shown, StatusState};
 
-/// Pages of 100 pull requests that are read of one list: ten times what an office has open.
-const PAGES_MAX: usize = 10;
+/// Pull requests on one page. Each may bring 65,536 characters of description beside its 20 KB, and a page must be
+/// within what is read of an answer.
+const PAGE_PULLS: usize = 50;
 
-/// The same list as last time is answered 304 and costs nothing: what GitHub called it, for each address.
+/// Pages that are read of one list: a thousand pull requests, ten times what an office has open.
+const PAGES_MAX: usize = 20;
+
+/// The same list as last time is answered 304 and costs nothing: what GitHub called it, for each repository.
 pub type Etags = BTreeMap<String, String>;
 
-/// An answer whose pull requests are not yet understood: the webhook room knows their shape.
-pub enum Raw {
-    Found(Found),
-    /// Pages of the list, each JSON.
-    Pulls(Vec<String>),
-}
-
 impl Client {
-    /// Asks, with at most [`PAGES_MAX`] calls.
+    /// Asks, with at most [`PAGES_MAX`] calls. `understand` reads a page of the repository's pull requests.
     ///
     /// # Errors
     /// What a status call would have ended in.
-    pub fn look_up(&self, what: &LookUp, hook_path: &str, etags: &mut Etags) -> Result<Raw, PostOutcome> {
+    pub fn look_up(
+        &self,
+        what: &LookUp,
+        hook_path: &str,
+        etags: &mut Etags,
+        understand: &impl Fn(&str, &str) -> Result<Vec<PullPayload>, String>,
+    ) -> Result<Found, PostOutcome> {
         match what {
-            LookUp::Pulls { repository } => self.pulls(repository, etags),
-            LookUp::Statuses { repository, sha } => self.statuses(repository, sha).map(Raw::Found),
-            LookUp::Deliveries { repository } => self.failed_deliveries(repository, hook_path).map(Raw::Found),
+            LookUp::Pulls { repository } => self.pulls(repository, etags, |page| understand(repository, page)),
+            LookUp::Statuses { repository, sha } => self.statuses(repository, sha),
+            LookUp::Deliveries { repository } => self.failed_deliveries(repository, hook_path),
         }
     }
 
-    fn pulls(&self, repository: &str, etags: &mut Etags) -> Result<Raw, PostOutcome> {
+    fn pulls(
+        &self,
+        repository: &str,
+        etags: &mut Etags,
+        understand: impl Fn(&str) -> Result<Vec<PullPayload>, String>,
+    ) -> Result<Found, PostOutcome> {
+        let understand = |answer: &Answer| {
+            understand(&answer.body).map_err(|error| PostOutcome::Unreachable { error: self.clean(&error), wait: None })
+        };
         let address = |page: usize| {
-            let order = "state=open&sort=updated&direction=desc&per_page=100";
+            let order = format!("state=open&sort=updated&direction=desc&per_page={PAGE_PULLS}");
             format!("/repos/{}/pulls?{order}&page={page}", path_safe(repository))
         };
-        let first = self.get(repository, &address(1), etags.get(repository).map(String::as_str))?;
-        if first.status == 304 {
-            return Ok(Raw::Found(Found::Same));
+        let mut answer = self.get(repository, &address(1), etags.get(repository).map(String::as_str))?;
+        if answer.status == 304 {
+            return Ok(Found::Same);
         }
-        let mut more = has_next(&first);
         etags.remove(repository);
+        let mut pulls = understand(&answer)?;
         // Of several pages the first can stay the same while another changes.
-        if let Some(etag) = first.headers.get(header::ETAG).and_then(|e| e.to_str().ok()).filter(|_| !more) {
+        if let Some(etag) =
+            answer.headers.get(header::ETAG).and_then(|e| e.to_str().ok()).filter(|_| !has_next(&answer))
+        {
             etags.insert(repository.to_owned(), etag.to_owned());
         }
-        let mut pages = vec![first.body];
-        while more && pages.len() < PAGES_MAX {
-            let next = self.get(repository, &address(pages.len() + 1), None)?;
-            more = has_next(&next);
-            pages.push(next.body);
+        for page in 2.. {
+            if !has_next(&answer) {
+                break;
+            }
+            if page > PAGES_MAX {
+                // What is not on the pages that were read would count as closed.
+                let error = format!("{repository} has more than {} open pull requests", PAGES_MAX * PAGE_PULLS);
+                return Err(PostOutcome::Refused { error });
+            }
+            answer = self.get(repository, &address(page), None)?;
+            pulls.append(&mut understand(&answer)?);
         }
-        Ok(Raw::Pulls(pages))
+        Ok(Found::Pulls(pulls))
     }
 
     /// The newest status of each context: the combined status lists just those.
     fn statuses(&self, repository: &str, sha: &str) -> Result<Found, PostOutcome> {
         let path = format!("/repos/{}/commits/{}/status?per_page=100", path_safe(repository), path_safe(sha));
         let answer = self.get(repository, &path, None)?;
-        let list = json(&answer)?["statuses"].take();
+        let shown_there = json(&answer)?;
+        let list = shown_there["statuses"].as_array().ok_or_else(|| unreadable(&answer))?;
         let shown = |status: &Value| {
             Some(Shown {
                 context: status["context"].as_str()?.to_owned(),
@@ -72,7 +92,7 @@ impl Client {
                 description: status["description"].as_str().unwrap_or_default().to_owned(),
             })
         };
-        Ok(Found::Statuses(list.as_array().into_iter().flatten().filter_map(shown).collect()))
+        Ok(Found::Statuses(list.iter().filter_map(shown).collect()))
     }
 
     /// Deliveries of pull requests that our hook could not bring. A token that may not look at hooks finds none.
@@ -85,13 +105,15 @@ impl Client {
         };
         let list = json(&answer)?;
         let ours = |h: &&Value| h["config"]["url"].as_str().is_some_and(|url| url.ends_with(hook_path));
-        let Some(hook_id) = list.as_array().into_iter().flatten().find(ours).and_then(|h| h["id"].as_u64()) else {
+        let list = list.as_array().ok_or_else(|| unreadable(&answer))?;
+        let Some(hook_id) = list.iter().find(ours).and_then(|h| h["id"].as_u64()) else {
             return none;
         };
         let answer = self.get(repository, &format!("{hooks}/{hook_id}/deliveries?per_page=100"), None)?;
         let deliveries = json(&answer)?;
         let mut arrived: BTreeMap<String, bool> = BTreeMap::new();
-        for delivery in deliveries.as_array().into_iter().flatten().filter(|d| d["event"] == "pull_request") {
+        let deliveries = deliveries.as_array().ok_or_else(|| unreadable(&answer))?;
+        for delivery in deliveries.iter().filter(|d| d["event"] == "pull_request") {
             let fine = delivery["status_code"].as_u64().is_some_and(|code| (200..300).contains(&code));
             if let Some(guid) = delivery["guid"].as_str() {
                 *arrived.entry(guid.to_owned()).or_default() |= fine;

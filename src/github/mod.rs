@@ -17,8 +17,7 @@ use crossbeam_channel::Receiver;
 
 pub use self::client::Client;
 use self::lookups::Etags;
-pub use self::lookups::Raw;
-use crate::logic::event::{LookUp, Post, PostOutcome};
+use crate::logic::event::{Found, LookUp, Post, PostOutcome, PullPayload};
 
 /// Where GitHub's API is and who we are there.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,17 +39,25 @@ impl fmt::Debug for GithubConfig {
 pub enum Call {
     Post(Post),
     LookUp(LookUp),
+    /// Whoever asks has forgotten all lists: "the same as last time" says nothing to them.
+    Forget,
 }
 
 /// How a call went.
 pub enum Heard {
     Posted(Post, PostOutcome),
-    LookedUp(LookUp, Result<Raw, PostOutcome>),
+    LookedUp(LookUp, Result<Found, PostOutcome>),
 }
 
-/// Makes the calls that come in, in order, and tells how each went. `hook_path` is the end of our hook's address.
-/// Returns when `calls` is disconnected and empty.
-pub fn run(client: Client, calls: Receiver<Call>, hook_path: &str, tell: impl Fn(Heard) + Send) {
+/// Makes the calls that come in, in order, and tells how each went. `hook_path` is the end of our hook's address;
+/// `understand` reads a page of a repository's pull requests. Returns when `calls` is disconnected and empty.
+pub fn run(
+    client: Client,
+    calls: Receiver<Call>,
+    hook_path: &str,
+    understand: impl Fn(&str, &str) -> Result<Vec<PullPayload>, String> + Send,
+    tell: impl Fn(Heard) + Send,
+) {
     let mut etags = Etags::default();
     for call in calls {
         tell(match call {
@@ -59,8 +66,12 @@ pub fn run(client: Client, calls: Receiver<Call>, hook_path: &str, tell: impl Fn
                 Heard::Posted(post, outcome)
             }
             Call::LookUp(what) => {
-                let found = client.look_up(&what, hook_path, &mut etags);
+                let found = client.look_up(&what, hook_path, &mut etags, &understand);
                 Heard::LookedUp(what, found)
+            }
+            Call::Forget => {
+                etags.clear();
+                continue;
             }
         });
     }

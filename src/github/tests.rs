@@ -306,10 +306,16 @@ fn the_thread_posts_in_order_and_ends_with_its_sender() {
     let (posts, inbox) = unbounded();
     let (told, outcomes) = unbounded();
     let thread = thread::spawn(move || {
-        run(client, inbox, "/event_handler", move |heard| {
-            let Heard::Posted(post, outcome) = heard else { panic!("nothing was asked") };
-            told.send((post.build, outcome)).expect("the test listens");
-        })
+        run(
+            client,
+            inbox,
+            "/event_handler",
+            |_, _| Ok(Vec::new()),
+            move |heard| {
+                let Heard::Posted(post, outcome) = heard else { panic!("nothing was asked") };
+                told.send((post.build, outcome)).expect("the test listens");
+            },
+        )
     });
     for build in 1..=3 {
         posts.send(Call::Post(Post { build, ..post() })).unwrap();

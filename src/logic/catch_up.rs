@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::build::{Build, BuildState};
 use super::event::{DeliveryKey, Effect, Found, LookUp, Now, PostOutcome, PullPayload, Shown, StatusState};
-use super::outbox::SILENCE_MAX;
+use super::outbox::{SILENCE_MAX, WAIT_MAX};
 use super::policy::Policy;
 use super::rows::{KnownDelivery, Pull, PullKey};
 use super::state::{Row, State};
@@ -27,76 +27,88 @@ const DELIVERIES_BEAT: Duration = Duration::from_secs(600);
 /// touched or asked for. A Pi should not spend its first day on old pull requests.
 const FIRST_HEADS_MAX: usize = 10;
 
+/// How far GitHub's lists may be behind its deliveries: they are read from copies.
+const LAG_MAX: Duration = Duration::from_secs(30);
+
 /// What is asked, and when. None of it survives a restart: then everything is asked anew.
 #[derive(Clone, Debug, Default)]
 pub struct CatchUp {
     /// One question at a time, behind the statuses.
     in_flight: Option<LookUp>,
     due: BTreeMap<LookUp, Duration>,
+    /// Nothing is asked before: GitHub is away or wants a pause, and would say the same of every question.
+    paused_until: Duration,
     /// When deliveries last spoke of pull requests, and when the list was asked for: it may be older than they are.
     touched: BTreeMap<PullKey, Duration>,
     asked_at: Duration,
-    /// Repositories whose list has been seen.
-    listed: BTreeSet<String>,
-    /// Pull requests of a repository never listed before: built unless GitHub shows their end.
-    undecided: BTreeSet<PullKey>,
-    /// Since when GitHub can't be asked, and its last words.
-    silent: Option<(Duration, String)>,
-    /// What the token may not ask, with GitHub's words. What it may ask says nothing about what
-    /// it may post.
-    refused: BTreeMap<LookUp, String>,
+    /// The last list of each repository. What stays the same there may have been gone here, by a late delivery.
+    lists: BTreeMap<String, Vec<PullPayload>>,
+    /// Pull requests of which the first list told: built unless GitHub shows their end, and not known before.
+    undecided: BTreeMap<PullKey, PullPayload>,
+    /// Questions that GitHub does not answer: since when, and its last words.
+    failing: BTreeMap<LookUp, (Duration, String)>,
+    /// When GitHub last answered, whatever it was.
+    answered_at: Duration,
+    /// What the token may not ask, by repository, in words. What it may ask says nothing about what it may post.
+    refused: BTreeMap<String, String>,
 }
 
 impl CatchUp {
-    /// Asks everything anew at `now`: at the start, after a reload.
-    pub fn begin(&mut self, policy: &Policy, now: Duration) {
+    /// Asks everything anew at `now`: at the start, after a reload or an outage.
+    fn begin(&mut self, policy: &Policy, now: Duration) {
         self.due.clear();
-        self.refused.retain(|what, _| policy.repository(what.repository()).is_some());
+        self.failing.clear();
+        self.paused_until = now;
+        self.refused.retain(|repository, _| policy.repository(repository).is_some());
+        self.undecided.retain(|(repository, _), _| policy.repository(repository).is_some());
         for repository in policy.repositories.iter().map(|r| r.name.clone()) {
             self.due.insert(LookUp::Pulls { repository: repository.clone() }, now);
             if policy.webhooks {
                 self.due.insert(LookUp::Deliveries { repository }, now);
             }
         }
+        let looks = self.undecided.iter().map(|(key, payload)| statuses(key, &payload.head_sha));
+        self.due.extend(looks.map(|look| (look, now)));
     }
 
-    /// A delivery spoke of this pull request.
+    /// A delivery told something new of this pull request.
     pub fn touch(&mut self, key: &PullKey, now: Duration) {
         self.touched.insert(key.clone(), now);
         self.undecided.remove(key);
     }
 
-    /// GitHub was reached by other means.
-    pub fn heard(&mut self) {
-        self.silent = None;
+    /// GitHub wants a pause.
+    pub fn pause(&mut self, until: Duration) {
+        self.paused_until = self.paused_until.max(until);
     }
 
-    /// Whether the last question found nobody.
+    /// Whether nothing was answered since a question was not.
     pub fn is_silent(&self) -> bool {
-        self.silent.is_some()
+        self.failing.values().any(|(since, _)| *since >= self.answered_at)
     }
 
     pub fn wake_at(&self, now: Duration) -> Option<Duration> {
-        let silence_ends = self.silent.as_ref().map(|(since, _)| *since + SILENCE_MAX).filter(|at| *at > now);
-        let next = self.due.values().min().copied().filter(|_| self.in_flight.is_none());
-        [silence_ends, next].into_iter().flatten().min()
+        let silences = self.failing.values().map(|(since, _)| *since + SILENCE_MAX).filter(|at| *at > now);
+        let next = self.due.values().min().filter(|_| self.in_flight.is_none());
+        silences.chain(next.map(|at| self.paused_until.max(*at))).min()
     }
 
     /// Why the pull requests known here may not be all there are.
     pub fn trouble(&self, now: Duration) -> Option<String> {
-        if let Some((what, error)) = self.refused.first_key_value() {
-            return Some(format!("GitHub refuses the token for {}: {error}", what.repository()));
+        if let Some(words) = self.refused.values().next() {
+            return Some(words.clone());
         }
-        let (_, error) = self.silent.as_ref().filter(|(since, _)| now >= *since + SILENCE_MAX)?;
+        let (_, error) = self.failing.values().find(|(since, _)| now >= *since + SILENCE_MAX)?;
         Some(format!("GitHub can't be asked: {error}"))
     }
 
-    fn is_newer(&self, key: &PullKey) -> bool {
-        self.touched.get(key).is_some_and(|at| *at >= self.asked_at)
+    /// Whether a delivery spoke of it after the list was made, or may have.
+    fn is_fresh(&self, key: &PullKey) -> bool {
+        self.touched.get(key).is_some_and(|at| *at + LAG_MAX >= self.asked_at)
     }
 
     fn next(&mut self, now: Duration) -> Option<LookUp> {
-        if self.in_flight.is_some() {
+        if self.in_flight.is_some() || self.paused_until > now {
             return None;
         }
         let (what, _) = self.due.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at)?;
@@ -121,32 +133,65 @@ impl State {
     /// Takes in what came of a question.
     pub(super) fn looked_up(&mut self, now: Now, what: LookUp, found: Result<Found, PostOutcome>) {
         self.catch_up.in_flight = None;
-        let repository = what.repository();
-        if self.policy.repository(repository).is_none() {
+        match found {
+            Err(PostOutcome::Unreachable { wait: None, .. }) => {}
+            Err(PostOutcome::Unreachable { wait: Some(wait), .. }) => {
+                let until = now.mono + wait.min(WAIT_MAX);
+                self.catch_up.pause(until);
+                self.outbox.pause(until);
+            }
+            _ => self.catch_up.answered_at = now.mono,
+        }
+        if self.policy.repository(what.repository()).is_none() {
             return;
         }
-        let again = match &found {
-            Err(PostOutcome::Unreachable { error, wait }) => {
-                self.catch_up.silent.get_or_insert((now.mono, String::new())).1.clone_from(error);
-                Some(wait.unwrap_or(RETRY).max(RETRY))
-            }
+        match found {
+            Ok(found) => self.found(now, what, found),
+            Err(PostOutcome::Unreachable { error, wait }) => self.not_answered(now, what, error, wait),
             Err(PostOutcome::TokenRefused { error }) => {
-                self.catch_up.refused.insert(what.clone(), error.clone());
-                Some(LIST_BEAT)
+                let repository = what.repository().to_owned();
+                let words = format!("GitHub refuses the token for {repository}: {error}");
+                self.catch_up.refused.insert(repository, words);
+                self.catch_up.pause(now.mono + LIST_BEAT);
+                self.ask_again(what, now.mono + LIST_BEAT);
             }
-            // GitHub will not answer this: there is nothing to learn from it.
-            Err(_) | Ok(_) => what.beat(self.policy.webhooks),
-        };
-        if let Some(again) = again {
-            self.catch_up.due.insert(what.clone(), now.mono + again);
+            Err(PostOutcome::Refused { error }) => self.not_told(now, what, error),
+            Err(PostOutcome::Accepted) => {}
         }
-        let Ok(found) = found else { return };
-        self.catch_up.refused.remove(&what);
-        if self.catch_up.silent.take().is_some() {
+    }
+
+    /// GitHub was out of reach: whatever it was told then may not have arrived.
+    pub(super) fn look_again(&mut self, now: Now) {
+        self.catch_up.begin(&self.policy, now.mono);
+        let open = self.rows.pulls.values().filter(|p| p.open && p.last_build.is_some());
+        let looks = open.map(|p| (statuses(&p.key(), &p.head_sha), now.mono));
+        self.catch_up.due.extend(looks);
+    }
+
+    fn found(&mut self, now: Now, what: LookUp, found: Found) {
+        let failed_since = self.catch_up.failing.remove(&what).map(|(since, _)| since);
+        if failed_since.is_some() {
+            self.outbox.reached(now.mono);
+        }
+        if let Some(beat) = what.beat(self.policy.webhooks) {
+            self.catch_up.due.insert(what.clone(), now.mono + beat);
+        }
+        // A blip lost nothing: whatever failed is tried again by itself.
+        if failed_since.is_some_and(|since| now.mono >= since + SILENCE_MAX) {
             self.look_again(now);
         }
         match (what, found) {
-            (LookUp::Pulls { repository }, Found::Pulls(pulls)) => self.listed(now, &repository, pulls),
+            (LookUp::Pulls { repository }, found) => {
+                self.catch_up.refused.remove(&repository);
+                let last = |lists: &mut BTreeMap<_, Vec<_>>| lists.get_mut(&repository).map(std::mem::take);
+                let pulls = match found {
+                    Found::Pulls(pulls) => Some(pulls),
+                    _ => last(&mut self.catch_up.lists),
+                };
+                if let Some(pulls) = pulls {
+                    self.listed(now, repository, pulls);
+                }
+            }
             (LookUp::Statuses { repository, sha }, Found::Statuses(shown)) => {
                 self.decide_first(now, &repository, &sha, &shown);
                 self.mend(&repository, &sha, &shown);
@@ -156,75 +201,103 @@ impl State {
         }
     }
 
-    /// GitHub was out of reach: whatever it was told then may not have arrived.
-    pub(super) fn look_again(&mut self, now: Now) {
-        self.catch_up.begin(&self.policy, now.mono);
-        let open = self.rows.pulls.values().filter(|p| p.open && p.last_build.is_some());
-        for pull in open {
-            let (repository, sha) = (pull.repository.clone(), pull.head_sha.clone());
-            self.catch_up.due.insert(LookUp::Statuses { repository, sha }, now.mono);
+    /// GitHub is away, or wants a pause.
+    fn not_answered(&mut self, now: Now, what: LookUp, error: String, wait: Option<Duration>) {
+        let again = now.mono + wait.unwrap_or(RETRY).clamp(RETRY, WAIT_MAX);
+        self.catch_up.pause(again);
+        self.catch_up.failing.entry(what.clone()).or_insert((now.mono, String::new())).1 = error;
+        self.ask_again(what, again);
+    }
+
+    /// GitHub will not answer this. Without webhooks a person must know that nothing will ever come.
+    fn not_told(&mut self, now: Now, what: LookUp, error: String) {
+        self.catch_up.failing.remove(&what);
+        match what {
+            LookUp::Pulls { ref repository } if !self.policy.webhooks => {
+                let words = format!("GitHub won't list the pull requests of {repository}: {error}");
+                self.catch_up.refused.insert(repository.clone(), words);
+            }
+            LookUp::Statuses { ref repository, ref sha } => self.decide_first(now, repository, sha, &[]),
+            _ => {}
+        }
+        if let Some(beat) = what.beat(self.policy.webhooks) {
+            self.catch_up.due.insert(what, now.mono + beat);
         }
     }
 
-    fn listed(&mut self, now: Now, repository: &str, pulls: Vec<PullPayload>) {
-        let of_repository = |p: &&Pull| p.repository.eq_ignore_ascii_case(repository);
+    /// Nobody needs to know any more what a head shows that has moved on.
+    fn ask_again(&mut self, what: LookUp, at: Duration) {
+        let is_head = match &what {
+            LookUp::Statuses { sha, .. } => {
+                let mut undecided = self.catch_up.undecided.values();
+                let mut open = self.rows.pulls.values().filter(|p| p.open);
+                undecided.any(|p| p.head_sha == *sha) || open.any(|p| p.head_sha == *sha)
+            }
+            _ => true,
+        };
+        if is_head {
+            self.catch_up.due.insert(what, at);
+        } else {
+            self.catch_up.failing.remove(&what);
+        }
+    }
+
+    fn listed(&mut self, now: Now, repository: String, pulls: Vec<PullPayload>) {
+        let of_repository = |p: &&Pull| p.repository.eq_ignore_ascii_case(&repository);
         // Those that deliveries told of since the start are not known from an earlier life.
         let of_old = |p: &Pull| of_repository(&p) && !self.catch_up.touched.contains_key(&p.key());
-        let seen = !self.catch_up.listed.insert(repository.to_owned());
+        let seen = self.catch_up.lists.contains_key(&repository);
         let first_time = !seen && !self.rows.pulls.values().any(of_old);
-        let listed: BTreeSet<PullKey> = pulls.iter().map(|p| self.pull_key(repository, p.number)).collect();
+        let keys: BTreeSet<PullKey> = pulls.iter().map(|p| self.pull_key(&repository, p.number)).collect();
         let mut first = 0;
-        for payload in pulls {
-            let key = self.pull_key(repository, payload.number);
-            if self.catch_up.is_newer(&key) {
-                continue;
-            }
-            if first_time && !self.rows.pulls.contains_key(&key) {
-                first += 1;
-                self.note_first(now, key, payload, first <= FIRST_HEADS_MAX);
-            } else {
-                self.listed_pull(now, &key, payload);
+        for payload in &pulls {
+            let key = self.pull_key(&repository, payload.number);
+            match self.rows.pulls.get(&key) {
+                Some(known) if self.catch_up.is_fresh(&key) && payload.updated_at <= known.updated_at => {}
+                Some(_) => self.listed_pull(now, &key, payload),
+                None if seen && !self.catch_up.undecided.contains_key(&key) => {
+                    self.take_in(now, &key, payload.clone());
+                }
+                None if first_time && first == FIRST_HEADS_MAX => self.note(key, payload.clone()),
+                None => {
+                    first += 1;
+                    self.catch_up.due.entry(statuses(&key, &payload.head_sha)).or_insert(now.mono);
+                    self.catch_up.undecided.insert(key, payload.clone());
+                }
             }
         }
-        let missing = |p: &&Pull| p.open && of_repository(p) && !listed.contains(&p.key());
+        self.catch_up.undecided.retain(|key, _| keys.contains(key) || !key.0.eq_ignore_ascii_case(&repository));
+        let missing = |p: &&Pull| p.open && of_repository(p) && !keys.contains(&p.key());
         let gone: Vec<_> = self.rows.pulls.values().filter(missing).cloned().collect();
-        for pull in gone {
-            if !self.catch_up.is_newer(&pull.key()) {
-                self.close(now, pull);
-            }
+        for pull in gone.into_iter().filter(|p| !self.catch_up.is_fresh(&p.key())).collect::<Vec<_>>() {
+            self.close(now, pull);
         }
+        self.catch_up.lists.insert(repository, pulls);
     }
 
-    /// A pull request of a repository that was never listed before is known from now on, and built if it is among
-    /// the newest and GitHub does not show its end already.
-    fn note_first(&mut self, now: Now, key: PullKey, payload: PullPayload, wanted: bool) {
-        let look = LookUp::Statuses { repository: key.0.clone(), sha: payload.head_sha.clone() };
+    /// A pull request is known from now on, and nothing is built.
+    fn note(&mut self, key: PullKey, payload: PullPayload) {
         self.rows.pulls.insert(key.clone(), payload.into_pull(&key, None));
-        self.change(Row::Pull(key.clone()));
-        if wanted {
-            self.catch_up.undecided.insert(key);
-            self.catch_up.due.insert(look, now.mono);
-        }
+        self.change(Row::Pull(key));
     }
 
-    fn listed_pull(&mut self, now: Now, key: &PullKey, payload: PullPayload) {
-        let Some(known) = self.rows.pulls.get(key) else {
-            self.take_in(now, key, payload);
-            return;
-        };
+    fn listed_pull(&mut self, now: Now, key: &PullKey, payload: &PullPayload) {
+        let Some(known) = self.rows.pulls.get(key) else { return };
         if payload.updated_at < known.updated_at {
             return;
         }
         let last = known.last_build.and_then(|id| self.rows.builds.get(&id));
         let has_result = last.is_some_and(|b| b.sha == payload.head_sha && b.state != BuildState::Cancelled);
-        if payload.head_sha == known.head_sha && (known.open || has_result) {
-            let pull = payload.into_pull(key, Some(known));
-            if pull != *known {
-                self.rows.pulls.insert(key.clone(), pull);
-                self.change(Row::Pull(key.clone()));
-            }
-        } else {
-            self.take_in(now, key, payload);
+        let same_head = payload.head_sha == known.head_sha && (known.open || has_result);
+        let same_base = payload.base_ref == known.base_ref || self.rows.unfinished(key).is_empty();
+        if !same_head || !same_base {
+            self.take_in(now, key, payload.clone());
+            return;
+        }
+        let pull = payload.clone().into_pull(key, Some(known));
+        if pull != *known {
+            self.rows.pulls.insert(key.clone(), pull);
+            self.change(Row::Pull(key.clone()));
         }
     }
 
@@ -235,12 +308,14 @@ impl State {
             shown.iter().any(|s| s.context.eq_ignore_ascii_case(context) && s.state != StatusState::Pending)
         };
         let all_ended = policy.checks.iter().all(|c| ended(&c.context));
-        let is_asked = |key: &&PullKey| self.rows.pulls.get(*key).is_some_and(|p| p.head_sha == sha);
-        let decided: Vec<_> = self.catch_up.undecided.iter().filter(is_asked).cloned().collect();
-        for key in decided {
-            self.catch_up.undecided.remove(&key);
-            if !all_ended {
-                self.build_head(now, &key);
+        let is_asked =
+            |(key, p): &(&PullKey, &PullPayload)| p.head_sha == sha && key.0.eq_ignore_ascii_case(repository);
+        let decided: Vec<_> = self.catch_up.undecided.iter().filter(is_asked).map(|(key, _)| key.clone()).collect();
+        let decided: Vec<_> = decided.iter().filter_map(|key| self.catch_up.undecided.remove_entry(key)).collect();
+        for (key, payload) in decided {
+            match all_ended {
+                true => self.note(key, payload),
+                false => _ = self.take_in(now, &key, payload),
             }
         }
     }
@@ -273,6 +348,10 @@ impl State {
             self.change(Row::Delivery(key));
         }
     }
+}
+
+fn statuses(key: &PullKey, sha: &str) -> LookUp {
+    LookUp::Statuses { repository: key.0.clone(), sha: sha.to_owned() }
 }
 
 impl LookUp {

@@ -26,7 +26,6 @@ impl State {
             Some(hook) if !again => Answer::ok(format!("Already known from hook {hook}")),
             _ => {
                 let key = self.pull_key(&repository, payload.number);
-                self.catch_up.touch(&key, now.mono);
                 self.pull_payload(now, &key, payload, again)
             }
         };
@@ -65,8 +64,12 @@ impl State {
 
     /// The key under which a pull request is known: its repository may have been spelled in other case then.
     pub(super) fn pull_key(&self, repository: &str, number: u64) -> PullKey {
+        let key = (repository.to_owned(), number);
+        if self.rows.pulls.contains_key(&key) {
+            return key;
+        }
         let same = |key: &&PullKey| key.1 == number && key.0.eq_ignore_ascii_case(repository);
-        self.rows.pulls.keys().find(same).cloned().unwrap_or_else(|| (repository.to_owned(), number))
+        self.rows.pulls.keys().find(same).cloned().unwrap_or(key)
     }
 
     fn known_from_another_hook(&self, key: &DeliveryKey) -> Option<u64> {
@@ -86,7 +89,8 @@ impl State {
             return Answer::ok("Older than what is known of this pull request: nothing changed");
         }
         if payload.action == PullAction::Closed {
-            let pull = payload.into_pull(key, self.rows.pulls.get(key));
+            let pull = payload.into_pull(key, known);
+            self.catch_up.touch(key, now.mono);
             return self.close(now, pull);
         }
         if !payload.open {
@@ -94,7 +98,11 @@ impl State {
         }
         // Not taken: as if it had never come, so that a redelivery finds nothing known.
         let pull = payload.clone().into_pull(key, known);
-        self.refuse_if_full(&pull).unwrap_or_else(|| self.take_in(now, key, payload))
+        if let Some(full) = self.refuse_if_full(&pull) {
+            return full;
+        }
+        self.catch_up.touch(key, now.mono);
+        self.take_in(now, key, payload)
     }
 
     /// Builds the head that `payload` tells of.

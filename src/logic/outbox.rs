@@ -14,7 +14,7 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LAST: Duration = Duration::from_secs(60);
 
 /// The longest wait that is taken from GitHub: its rate limits reset each hour.
-const WAIT_MAX: Duration = Duration::from_secs(3900);
+pub const WAIT_MAX: Duration = Duration::from_secs(3900);
 
 /// Between tries with a token that is refused: a person must act, and may do so any minute.
 const TOKEN_RETRY: Duration = Duration::from_secs(60);
@@ -109,6 +109,18 @@ impl Outbox {
         false
     }
 
+    /// GitHub wants a pause.
+    pub fn pause(&mut self, until: Duration) {
+        self.paused_until = self.paused_until.max(Some(until));
+    }
+
+    /// GitHub answers, as another call shows: no need to wait for it longer than it asks.
+    pub fn reached(&mut self, now: Duration) {
+        if let Some(outage) = &mut self.outage {
+            outage.retry_at = outage.retry_at.min(now);
+        }
+    }
+
     /// When [`next`](Self::next) may have something that it has not now.
     pub fn wake_at(&self, rows: &Rows, now: Duration) -> Option<Duration> {
         if self.in_flight.is_some() {
@@ -148,7 +160,7 @@ impl Outbox {
         let backoff = RETRY_FIRST.saturating_mul(1 << tries.min(16)).min(RETRY_LAST);
         let retry_at = now + wait.map_or(backoff, |asked| asked.clamp(RETRY_FIRST, WAIT_MAX));
         if wait.is_some() {
-            self.paused_until = Some(retry_at);
+            self.pause(retry_at);
         }
         self.outage = Some(Outage { since, tries: tries + 1, retry_at, error: error.to_owned() });
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::build::{BuildId, BuildState, Check, CheckEnd, CheckState};
 use super::event::{BuildEvent, BuildNews, Effect, Job, JobCheck, Now, Post, PostOutcome};
+use super::outbox::WAIT_MAX;
 use super::queue::{Active, FETCH_RETRIES, Retry, WORKER_RETRY, hold_max};
 use super::state::{Row, State};
 use super::wording;
@@ -73,8 +74,8 @@ impl State {
     /// Takes in how a post went.
     pub(super) fn posted(&mut self, now: Now, post: &Post, outcome: &PostOutcome) {
         let given_up = self.outbox.posted(post, outcome, now.mono);
-        if *outcome == PostOutcome::Accepted {
-            self.catch_up.heard();
+        if let PostOutcome::Unreachable { wait: Some(wait), .. } = outcome {
+            self.catch_up.pause(now.mono + (*wait).min(WAIT_MAX));
         }
         let check = self.rows.builds.get_mut(&post.build).and_then(|b| b.checks.get_mut(post.check));
         let Some(check) = check else { return };

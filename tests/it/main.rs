@@ -3,6 +3,7 @@
 mod alive;
 mod attacks;
 mod builds;
+mod catch_up;
 mod check;
 mod commands;
 mod config_errors;
@@ -14,6 +15,7 @@ mod disk;
 mod examples;
 mod forks;
 mod gate;
+mod growth;
 mod house;
 mod lights;
 mod outages;

@@ -12,7 +12,7 @@ use crossbeam_channel::{Receiver, select_biased};
 
 use super::logger;
 use crate::config::{Config, Secret, Surroundings};
-use crate::daemon::{Daemon, Extras, Inbox, Signal, watch_signals};
+use crate::daemon::{Daemon, Extras, Inbox, Signal, hold_signals, watch_signals};
 use crate::logic::panel::Panel;
 use screen::Screen;
 use stage::{Stage, Status};
@@ -41,7 +41,7 @@ pub fn run(keep: bool) -> Result<()> {
     let config = Config::parse(&config(&stage), "the demo's configuration", &surroundings)?;
     let config = config.with_secrets(&surroundings)?;
     let (daemon, addresses, inbox) = Daemon::start(config, Extras { config_path: None, watch: Some(watch) })?;
-    watch_signals(inbox.clone())?;
+    watch_signals(hold_signals()?, inbox.clone())?;
     let daemon = thread::spawn(move || daemon.run());
     let webhook = addresses.webhook.context("the demo listens for webhooks")?;
     let dashboard = addresses.dashboard.context("the demo has a dashboard")?;

@@ -2,6 +2,7 @@
 //! invariants asserted after each step.
 
 mod approvals;
+mod catch_up;
 mod deliveries;
 mod lamp;
 mod life;

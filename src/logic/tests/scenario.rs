@@ -15,9 +15,16 @@
 //! 11s posts fail 503 wait=90s            from now on; also posts refused, token refused, posts hang, posts work
 //! 12s reload isolation=none              also stop, stop at once, crash, save fails, disk full, disk works
 //! 13s show #1                            the build as it is saved
+//! 14s listed acme/app #7:1a2b@3 #8:3c4d  GitHub's open pull requests from now on, touched at 3s and now
+//! 15s shown 1a2b pilotlight success Done what it shows there, until the next post; nothing: `shown 1a2b`
+//! 16s missed guid-9                      a delivery that it could not bring
+//! 17s asks fail 503 wait=90s             from now on; also asks refused, unauthorized, hang, work, as posts do
+//! 17s asks about lib hang                 the same for those whose line holds that word
+//! 18s asks shown                         from now on each question is a line
 //! 10m wait                               time passes
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -27,6 +34,7 @@ use super::model;
 use crate::logic::build::{BuildId, CheckEnd};
 use crate::logic::event::{
     BuildEvent, BuildNews, Decision, Delivery, DeliveryKey, Effect, Event, Found, Hook, LookUp, Now, Post, PostOutcome,
+    PullPayload, Shown,
 };
 use crate::logic::panel::{Led, Panel};
 use crate::logic::policy::Policy;
@@ -77,8 +85,16 @@ struct World {
     booted: Duration,
     outcome: Option<PostOutcome>,
     in_flight: Option<Post>,
-    /// Questions to GitHub. Nothing new there, unless a delivery says so.
+    /// Questions to GitHub, and how it treats them.
     asked: Vec<LookUp>,
+    asks: Option<PostOutcome>,
+    asks_about: BTreeMap<String, Option<PostOutcome>>,
+    asks_shown: bool,
+    /// What it would answer: its lists, and which of them this process has seen.
+    lists: BTreeMap<String, Vec<PullPayload>>,
+    lists_seen: BTreeSet<String>,
+    statuses: BTreeMap<String, Vec<Shown>>,
+    missed: Vec<DeliveryKey>,
     save_fails: bool,
     exited: bool,
     deliveries: Vec<Delivery>,
@@ -101,6 +117,13 @@ impl World {
             outcome: Some(PostOutcome::Accepted),
             in_flight: None,
             asked: asked.collect(),
+            asks: Some(PostOutcome::Accepted),
+            asks_about: BTreeMap::new(),
+            asks_shown: false,
+            lists: BTreeMap::new(),
+            lists_seen: BTreeSet::new(),
+            statuses: BTreeMap::new(),
+            missed: Vec::new(),
             save_fails: false,
             exited: false,
             deliveries: Vec::new(),
@@ -163,7 +186,25 @@ impl World {
                 self.event(Event::Command { reply: 0, command });
             }
             ["posts" | "token", ..] => self.posts(all),
+            ["listed", repository, pulls @ ..] => {
+                let at = self.now().wall;
+                let pulls = pulls.iter().map(|word| words::listed(repository, word, START, at)).collect();
+                self.lists.insert((*repository).to_owned(), pulls);
+                self.lists_seen.remove(*repository);
+            }
+            ["shown", sha, what @ ..] => _ = self.statuses.insert(words::sha(sha), words::shown(what)),
+            ["missed", guid] => self.missed.push(DeliveryKey { guid: (*guid).to_owned(), hook_id: 1 }),
+            ["asks", "shown"] => self.asks_shown = true,
+            ["asks", "about", word, how @ ..] => {
+                self.asks_about.insert((*word).to_owned(), words::outcome(&[&["posts"], how].concat()));
+                self.answer_questions();
+            }
+            ["asks", how @ ..] => {
+                self.asks = words::outcome(&[&["posts"], how].concat());
+                self.answer_questions();
+            }
             ["reload", settings @ ..] => {
+                self.lists_seen.clear();
                 words::settings(&mut self.policy, &settings.join(" "));
                 self.event(Event::Reload(Box::new(self.policy.clone())));
             }
@@ -254,8 +295,9 @@ impl World {
                 if taken { line } else { format!("{line} (not taken)") }
             }
             Effect::LookUp(what) => {
+                let line = if self.asks_shown { words::look_up(&what) } else { String::new() };
                 self.asked.push(what);
-                String::new()
+                line
             }
             Effect::Show(panel) => format!("lamp {}: {}", colours(&panel), panel.reason),
             Effect::Exit => {
@@ -268,12 +310,33 @@ impl World {
     fn answer_post(&mut self) {
         let Some(outcome) = self.outcome.clone() else { return };
         let Some(post) = self.in_flight.take() else { return };
+        if outcome == PostOutcome::Accepted {
+            let shown = self.statuses.entry(post.sha.clone()).or_default();
+            shown.retain(|s| !s.context.eq_ignore_ascii_case(&post.context));
+            let (context, description) = (post.context.clone(), post.description.clone());
+            shown.push(Shown { context, state: post.state, description });
+        }
         self.event(Event::Posted { post, outcome });
     }
 
     fn answer_questions(&mut self) {
         while let Some(what) = self.asked.pop() {
-            self.event(Event::LookedUp { what, found: Ok(Found::Same) });
+            let line = words::look_up(&what);
+            let about = self.asks_about.iter().find(|(word, _)| line.contains(*word)).map(|(_, how)| how);
+            let Some(outcome) = about.unwrap_or(&self.asks).clone() else { return self.asked.push(what) };
+            let found = if outcome == PostOutcome::Accepted { Ok(self.find(&what)) } else { Err(outcome) };
+            self.event(Event::LookedUp { what, found });
+        }
+    }
+
+    fn find(&mut self, what: &LookUp) -> Found {
+        match what {
+            LookUp::Pulls { repository } => match self.lists.get(repository) {
+                Some(pulls) if self.lists_seen.insert(repository.clone()) => Found::Pulls(pulls.clone()),
+                _ => Found::Same,
+            },
+            LookUp::Statuses { sha, .. } => Found::Statuses(self.statuses.get(sha).cloned().unwrap_or_default()),
+            LookUp::Deliveries { .. } => Found::Deliveries(self.missed.clone()),
         }
     }
 
@@ -282,6 +345,7 @@ impl World {
         self.exited = false;
         self.in_flight = None;
         self.asked.clear();
+        self.lists_seen.clear();
         let (state, decision) = State::load(model::select(&self.saved), self.policy.clone(), self.now());
         self.state = state;
         self.carry_out(decision);

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::logic::build::{BuildId, CheckEnd};
-use crate::logic::event::{BuildNews, Command, Delivery, DeliveryKey, Hook, PostOutcome, PullAction, PullPayload};
+use crate::logic::event::{
+    BuildNews, Command, Delivery, DeliveryKey, Hook, LookUp, PostOutcome, PullAction, PullPayload, Shown, StatusState,
+};
 use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Policy, RepositoryPolicy};
 
 /// One repository, one check, one worker, and the contract's defaults.
@@ -42,6 +44,7 @@ pub fn settings(policy: &mut Policy, settings: &str) {
             ("approval", "none") => policy.approval = Approval::None,
             ("approval", "all") => policy.approval = Approval::All,
             ("follow", "worst") => policy.follow = Follow::Worst,
+            ("webhooks", "off") => policy.webhooks = false,
             ("blink", "off") => policy.blink = false,
             ("repositories", names) => {
                 policy.repositories = names.split(',').map(|n| repository(n, "pilotlight")).collect();
@@ -107,6 +110,41 @@ pub fn pull(pull: &str, action: &str, head: &str, all: &[&str], start: i64, at: 
     Delivery { key, hook: Hook::Pull(Box::new(payload)) }
 }
 
+/// One of a list: `#7:1a2b`, last touched at `at`; `#7:1a2b@3`: three seconds after the start.
+pub fn listed(repository: &str, word: &str, start: i64, at: i64) -> PullPayload {
+    let (number, head) = word.split_once(':').expect("a pull request like #7:1a2b");
+    let (head, at) = match head.split_once('@') {
+        Some((head, seconds)) => (head, start + seconds.parse::<i64>().expect("seconds")),
+        None => (head, at),
+    };
+    match pull(&format!("{repository}{number}"), "listed", head, &[], start, at, 0).hook {
+        Hook::Pull(payload) => *payload,
+        _ => unreachable!("a pull line is about a pull request"),
+    }
+}
+
+/// `pilotlight success Passed in 1s`, or nothing.
+pub fn shown(all: &[&str]) -> Vec<Shown> {
+    let [context, state, words @ ..] = all else { return Vec::new() };
+    let state = match *state {
+        "pending" => StatusState::Pending,
+        "success" => StatusState::Success,
+        "failure" => StatusState::Failure,
+        "error" => StatusState::Error,
+        _ => panic!("no such state: {state}"),
+    };
+    vec![Shown { context: (*context).to_owned(), state, description: words.join(" ") }]
+}
+
+/// `list of acme/app?`
+pub fn look_up(what: &LookUp) -> String {
+    match what {
+        LookUp::Pulls { repository } => format!("list of {repository}?"),
+        LookUp::Statuses { sha, .. } => format!("statuses of {}?", sha.trim_end_matches('0')),
+        LookUp::Deliveries { repository } => format!("deliveries of {repository}?"),
+    }
+}
+
 pub fn command(all: &[&str]) -> Command {
     match all {
         ["cancel", build, "by", by] => Command::Cancel { build: id(build), by: (*by).to_owned() },
@@ -128,7 +166,9 @@ pub fn outcome(all: &[&str]) -> Option<PostOutcome> {
         ["posts", "work"] => Some(PostOutcome::Accepted),
         ["posts", "hang"] => None,
         ["posts", "refused"] => Some(PostOutcome::Refused { error: "422".to_owned() }),
-        ["token", "refused"] => Some(PostOutcome::TokenRefused { error: "401 Bad credentials".to_owned() }),
+        ["posts", "unauthorized"] | ["token", "refused"] => {
+            Some(PostOutcome::TokenRefused { error: "401 Bad credentials".to_owned() })
+        }
         ["posts", "fail", error, rest @ ..] => {
             let wait = setting(rest, "wait").map(|w| humantime::parse_duration(w).expect("a duration"));
             Some(PostOutcome::Unreachable { error: (*error).to_owned(), wait })

@@ -1,5 +1,7 @@
 //! A stand-in for GitHub's API on loopback: takes commit statuses, is as strict as GitHub, and fails on demand.
+//! It lists open pull requests, statuses and failed deliveries once a test has told it of them.
 
+use std::collections::BTreeMap;
 use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -36,7 +38,13 @@ impl StatusPost {
 #[derive(Clone)]
 enum Mood {
     Well,
-    Fails { status: u16, headers: Vec<(String, String)>, left: Option<usize> },
+    Fails {
+        status: u16,
+        headers: Vec<(String, String)>,
+        left: Option<usize>,
+    },
+    /// Everything is answered 200 with this.
+    Lies(String),
     Stalls,
     Resets,
 }
@@ -45,7 +53,19 @@ struct Inner {
     token: String,
     mood: Mood,
     posts: Vec<StatusPost>,
+    /// Open pull requests by repository, and how often they have changed.
+    pulls: BTreeMap<String, (usize, Vec<Value>)>,
+    /// GUIDs of deliveries that hook 1 could not bring.
+    failed_deliveries: Vec<String>,
+    asked: Vec<Asked>,
     closed: bool,
+}
+
+/// One `GET`, and what it was answered; `None` for silence or a reset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub path: String,
+    pub answer: Option<u16>,
 }
 
 #[derive(Clone)]
@@ -72,7 +92,15 @@ impl FakeGithub {
     pub fn start(token: &str) -> FakeGithub {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
         let address = listener.local_addr().unwrap().to_string();
-        let inner = Inner { token: token.to_owned(), mood: Mood::Well, posts: Vec::new(), closed: false };
+        let inner = Inner {
+            token: token.to_owned(),
+            mood: Mood::Well,
+            posts: Vec::new(),
+            pulls: BTreeMap::new(),
+            failed_deliveries: Vec::new(),
+            asked: Vec::new(),
+            closed: false,
+        };
         let shared = Shared(Arc::new((Mutex::new(inner), Condvar::new())));
         let for_accept = shared.clone();
         thread::spawn(move || {
@@ -128,6 +156,37 @@ impl FakeGithub {
         newest(&posts).expect("just seen")
     }
 
+    /// These are the repository's open pull requests from now on: payloads of deliveries, the last touched first.
+    pub fn list(&self, repository: &str, payloads: Vec<Value>) {
+        let pulls = payloads.into_iter().map(|mut payload| payload["pull_request"].take()).collect();
+        let mut inner = self.shared.lock();
+        let entry = inner.pulls.entry(repository.to_owned()).or_default();
+        *entry = (entry.0 + 1, pulls);
+    }
+
+    /// Hook 1 could not bring the delivery of this GUID.
+    pub fn fail_delivery(&self, guid: &str) {
+        self.shared.lock().failed_deliveries.push(guid.to_owned());
+    }
+
+    /// Waits until `reached` holds for the questions so far, and returns them; panics with them after `limit`.
+    #[track_caller]
+    pub fn wait_for_asked(&self, reached: impl Fn(&[Asked]) -> bool, limit: Duration) -> Vec<Asked> {
+        let (lock, condvar) = &*self.shared.0;
+        let inner = lock.lock().expect("no thread of the stand-in panics");
+        let (inner, _) = condvar.wait_timeout_while(inner, limit, |inner| !reached(&inner.asked)).expect("the same");
+        // A panic must not poison what the threads still use.
+        let asked = inner.asked.clone();
+        drop(inner);
+        assert!(reached(&asked), "not reached within {limit:?}; the stand-in was asked {asked:#?}");
+        asked
+    }
+
+    /// From now on every call is answered 200 with this body.
+    pub fn lie(&self, body: &str) {
+        self.change(Mood::Lies(body.to_owned()));
+    }
+
     /// From now on every call is answered so.
     pub fn fail_with(&self, status: u16, headers: &[(&str, &str)]) {
         self.set_mood(status, headers, None);
@@ -179,7 +238,6 @@ fn serve(stream: TcpStream, shared: &Shared) {
         let Some((status, headers, body)) = take(&request, shared) else {
             return stay_silent(stream.get_ref(), shared);
         };
-        let body = body.to_string();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
         let written = stream.get_mut().write_all((head + &body).as_bytes());
@@ -189,17 +247,20 @@ fn serve(stream: TcpStream, shared: &Shared) {
     }
 }
 
-type Answer = (u16, Vec<(String, String)>, Value);
+type Answer = (u16, Vec<(String, String)>, String);
 
 /// Decides the answer, `None` for none at all, and records the call.
 fn take(request: &Request, shared: &Shared) -> Option<Answer> {
     let mut inner = shared.lock();
     let answer = match inner.mood.clone() {
-        Mood::Well => {
+        Mood::Well => Some(look(request, &inner).unwrap_or_else(|| {
             let (status, body) = judge(request, &inner);
-            Some((status, Vec::new(), body))
+            (status, Vec::new(), body.to_string())
+        })),
+        Mood::Fails { status, headers, .. } => {
+            Some((status, headers, json!({"message": "Failing on demand"}).to_string()))
         }
-        Mood::Fails { status, headers, .. } => Some((status, headers, json!({"message": "Failing on demand"}))),
+        Mood::Lies(body) => Some((200, Vec::new(), body)),
         Mood::Stalls | Mood::Resets => None,
     };
     if let Mood::Fails { left: Some(left), .. } = &mut inner.mood {
@@ -208,9 +269,58 @@ fn take(request: &Request, shared: &Shared) -> Option<Answer> {
             inner.mood = Mood::Well;
         }
     }
+    if request.method == "GET" {
+        let path = request.path.clone();
+        inner.asked.push(Asked { path, answer: answer.as_ref().map(|(status, ..)| *status) });
+    }
     inner.posts.extend(status_post(request, answer.as_ref().map(|(status, ..)| *status)));
     shared.changed();
     answer
+}
+
+/// The answer to a question about what a test has told of, asked with the right token.
+fn look(request: &Request, inner: &Inner) -> Option<Answer> {
+    let authorized = header(&request.headers, "authorization")?.split_once(' ')?.1 == inner.token;
+    let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+    let path: Vec<&str> = path.split('/').collect();
+    let (["", "repos", owner, name, rest @ ..], "GET", true) = (&path[..], request.method.as_str(), authorized) else {
+        return None;
+    };
+    let repository = format!("{owner}/{name}");
+    let (changes, pulls) = inner.pulls.get(&repository)?;
+    let fine = |body: Value| Some((200, Vec::new(), body.to_string()));
+    match rest {
+        ["pulls"] => {
+            let number =
+                |key: &str| query.split('&').find_map(|p| p.strip_prefix(key)?.strip_prefix('=')?.parse().ok());
+            let (per_page, page) = (number("per_page").unwrap_or(30_usize), number("page").unwrap_or(1_usize));
+            let etag = format!("W/\"{changes}\"");
+            if header(&request.headers, "if-none-match") == Some(&etag) {
+                return Some((304, vec![("ETag".to_owned(), etag)], String::new()));
+            }
+            let mut headers = vec![("ETag".to_owned(), etag)];
+            if pulls.len() > page * per_page {
+                let next = format!("<https://api.github.com/more?page={}>; rel=\"next\"", page + 1);
+                headers.push(("Link".to_owned(), next));
+            }
+            let body: Vec<_> = pulls.iter().skip((page - 1) * per_page).take(per_page).collect();
+            Some((200, headers, json!(body).to_string()))
+        }
+        ["commits", sha, "status"] => {
+            let mut newest = BTreeMap::new();
+            for post in inner.posts.iter().filter(|p| p.accepted() && p.repository == repository && p.sha == *sha) {
+                newest.insert(post.context.to_ascii_lowercase(), post);
+            }
+            let shown = |p: &&StatusPost| json!({"context": p.context, "state": p.state, "description": p.description});
+            fine(json!({"statuses": newest.values().map(shown).collect::<Vec<_>>()}))
+        }
+        ["hooks"] => fine(json!([{"id": 1, "config": {"url": "https://box.example/event_handler"}}])),
+        ["hooks", "1", "deliveries"] => {
+            let failed = |guid: &String| json!({"guid": guid, "event": "pull_request", "status_code": 502});
+            fine(inner.failed_deliveries.iter().map(failed).collect())
+        }
+        _ => None,
+    }
 }
 
 /// As strict as GitHub: <https://docs.github.com/rest/commits/statuses>.

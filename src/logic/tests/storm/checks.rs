@@ -1,10 +1,11 @@
 //! What must hold after each step of a storm, and in the end.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::Storm;
 use crate::logic::build::{Build, BuildState};
-use crate::logic::event::{Change, Effect, StatusState};
+use crate::logic::event::{Change, Effect, LookUp, StatusState};
 use crate::logic::outbox::SILENCE_MAX;
 use crate::logic::policy::{Approval, Isolation};
 use crate::logic::state::ATTEMPTS_MAX;
@@ -30,7 +31,14 @@ impl Storm {
 
     /// No build runs that may not: a fork only in a unit of its own, and only after a word where one is asked.
     pub(super) fn assert_may_start(&self, effect: &Effect) {
-        let Effect::StartBuild(job) = effect else { return };
+        let job = match effect {
+            Effect::StartBuild(job) => job,
+            Effect::Post(_) | Effect::LookUp(_) => {
+                assert!(self.pause <= self.now.mono, "GitHub wants a pause, and gets {effect:?}");
+                return assert!(!self.stopping || matches!(effect, Effect::Post(_)), "asked while it stops");
+            }
+            _ => return,
+        };
         let pull = &self.state.rows().pulls[&(job.repository.clone(), job.pull)];
         let asks = match self.policy.approval {
             Approval::All => true,
@@ -53,8 +61,13 @@ impl Storm {
             let active: Vec<_> = self.state.queue.active.keys().collect();
             assert_eq!(active, self.builders.keys().collect::<Vec<_>>(), "State knows what runs");
         }
-        let silent = self.silent_since.is_some_and(|since| self.now.mono >= since + SILENCE_MAX);
-        let troubled = self.disk || self.no_worker || silent || !self.no_token.is_empty();
+        let silent = |since: &Duration| self.now.mono >= *since + SILENCE_MAX;
+        let (posts, asks) = (self.silent_since.iter().any(silent), self.unanswered.iter().filter(|(_, at)| silent(at)));
+        let refused = !self.no_token.is_empty() || !self.unheard.is_empty();
+        let lists = asks.clone().any(|(what, _)| !matches!(what, LookUp::Statuses { .. }));
+        // What a head shows is asked no more when it has moved on.
+        let may_tell = asks.count() == 0 || !self.state.panel(self.now).reason.contains("GitHub can't be asked");
+        let troubled = self.disk || self.no_worker || posts || refused || lists || !may_tell;
         let accepted = self.accepted.iter().copied().collect();
         let panel = self.state.panel(self.now);
         let lamp = ([panel.red, panel.yellow, panel.green], panel.repository.zip(panel.pull));
@@ -74,8 +87,13 @@ impl Storm {
             assert!(build.state.is_end() || build.state == BuildState::WaitingForApproval, "{build:?} has not ended");
             assert!(build.is_settled(), "{build:?} is not told");
         }
+        self.hub.assert_known(&self.all, &self.policy);
         if !self.restless {
-            self.hub.assert_known(&self.all);
+            let owned = |sha: &str, context: &str| {
+                let mut checks = self.all.builds.values().filter(|b| b.sha == sha).flat_map(|b| &b.checks);
+                checks.any(|c| c.context == context && c.owns_status)
+            };
+            self.hub.assert_shown(&self.all, &self.policy, &|sha, context| !owned(sha, context));
         }
         for pull in self.all.pulls.values().filter(|p| p.open) {
             let Some(build) = pull.last_build.map(|id| &self.all.builds[&id]) else { continue };

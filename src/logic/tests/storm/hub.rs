@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
-use crate::logic::event::{Delivery, DeliveryKey, Hook, Post, PullAction, PullPayload};
+use crate::logic::build::BuildState;
+use crate::logic::event::{
+    Delivery, DeliveryKey, Found, Hook, LookUp, Post, PullAction, PullPayload, Shown, StatusState,
+};
+use crate::logic::policy::Policy;
 use crate::logic::rows::Rows;
 use crate::logic::tests::words;
 
@@ -17,18 +21,21 @@ const PULLS_MAX: usize = 6;
 const PUSHES_A_SECOND_MAX: u32 = 2;
 
 /// What GitHub knows.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Hub {
     pulls: Vec<HubPull>,
     /// Events that pilotlight has not answered for yet.
     pub inbox: Vec<Delivery>,
     /// Those that it has; a person may redeliver them, another hook may bring them again.
     pub sent: Vec<Delivery>,
+    /// Deliveries that never arrive, as far as GitHub knows.
+    pub lost: Vec<DeliveryKey>,
     /// By repository, sha and context.
     pub shown: BTreeMap<(String, String, String), Post>,
     counter: u64,
 }
 
+#[derive(Clone)]
 struct HubPull {
     payload: PullPayload,
     pushes: u32,
@@ -83,12 +90,70 @@ impl Hub {
         self.send(hook);
     }
 
-    /// That all has been heard of: each head and state as it is.
-    pub fn assert_known(&self, rows: &Rows) {
-        for PullPayload { repository, number, head_sha, open, base_ref, .. } in self.pulls.iter().map(|p| &p.payload) {
-            let known = &rows.pulls[&(repository.clone(), *number)];
-            assert_eq!((&known.head_sha, known.open), (head_sha, *open), "{repository}#{number} as it is at GitHub");
-            assert!(!open || known.base_ref == *base_ref, "{repository}#{number} has base {base_ref}");
+    /// What GitHub would answer now.
+    pub fn find(&self, what: &LookUp) -> Found {
+        match what {
+            LookUp::Pulls { repository } => {
+                let listed = |p: &HubPull| PullPayload {
+                    action: PullAction::Other("listed".to_owned()),
+                    before: None,
+                    ..p.payload.clone()
+                };
+                let open = self.pulls.iter().filter(|p| p.payload.open && p.payload.repository == *repository);
+                let mut pulls: Vec<_> = open.map(listed).collect();
+                pulls.sort_by_key(|p| std::cmp::Reverse(p.updated_at));
+                Found::Pulls(pulls)
+            }
+            LookUp::Statuses { repository, sha } => {
+                let of_head = self.shown.iter().filter(|((r, s, _), _)| r == repository && s == sha);
+                let shown = |((_, _, context), post): (&(_, _, String), &Post)| Shown {
+                    context: context.clone(),
+                    state: post.state,
+                    description: post.description.clone(),
+                };
+                Found::Statuses(of_head.map(shown).collect())
+            }
+            LookUp::Deliveries { .. } => Found::Deliveries(self.lost.clone()),
+        }
+    }
+
+    /// The hook can't bring it. Often GitHub itself does not know that.
+    pub fn lose(&mut self, rng: &mut Rng, delivery: Delivery) {
+        if rng.bool() {
+            self.lost.push(delivery.key);
+        }
+    }
+
+    /// That all has been heard of: each open head as it is, and nothing else is open.
+    pub fn assert_known(&self, rows: &Rows, policy: &Policy) {
+        let configured = |p: &&PullPayload| policy.repository(&p.repository).is_some();
+        for payload in self.pulls.iter().map(|p| &p.payload).filter(configured) {
+            let PullPayload { repository, number, head_sha, open, base_ref, .. } = payload;
+            let known = rows.pulls.get(&(repository.clone(), *number));
+            if !open {
+                assert!(known.is_none_or(|p| !p.open), "{repository}#{number} is closed");
+                continue;
+            }
+            let known = known.unwrap_or_else(|| panic!("{repository}#{number} is not known"));
+            assert_eq!((&known.head_sha, known.open), (head_sha, true), "{repository}#{number} as it is at GitHub");
+            assert_eq!(known.base_ref, *base_ref, "the base of {repository}#{number}");
+        }
+    }
+
+    /// That GitHub shows an end for every check of every open head, or that it waits for a person.
+    pub fn assert_shown(&self, rows: &Rows, policy: &Policy, given_up: &dyn Fn(&str, &str) -> bool) {
+        for payload in self.pulls.iter().map(|p| &p.payload).filter(|p| p.open) {
+            let Some(repository) = policy.repository(&payload.repository) else { continue };
+            for check in &repository.checks {
+                let key = (payload.repository.clone(), payload.head_sha.clone(), check.context.clone());
+                let waits = rows
+                    .builds
+                    .values()
+                    .any(|b| b.sha == payload.head_sha && b.state == BuildState::WaitingForApproval);
+                let state = self.shown.get(&key).map(|p| p.state);
+                let right = state.is_some_and(|s| s != StatusState::Pending) || (waits && state.is_some());
+                assert!(right || given_up(&payload.head_sha, &check.context), "GitHub shows {state:?} for {key:?}");
+            }
         }
     }
 

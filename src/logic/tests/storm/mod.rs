@@ -16,21 +16,29 @@ use hub::Hub;
 use super::{model, words};
 use crate::logic::build::{BuildId, BuildState};
 use crate::logic::event::{
-    Answer, Change, Command, Decision, Delivery, Effect, Event, Found, LookUp, Now, Post, PostOutcome, ReplyId,
+    Answer, Change, Command, Decision, Delivery, Effect, Event, Found, LookUp, Now, Post, PostOutcome, PullPayload,
+    ReplyId,
 };
-use crate::logic::policy::Policy;
+use crate::logic::outbox::SILENCE_MAX;
+use crate::logic::policy::{Policy, RepositoryPolicy};
 use crate::logic::rows::Rows;
 use crate::logic::state::State;
 use crate::logic::wording::DESCRIPTION_CHARS_MAX;
 
 /// Storms of one `cargo test`; `PILOTLIGHT_STORM_SEEDS=50000` or `=17..18` for others.
-const SEEDS: Range<u64> = 0..1200;
+const SEEDS: Range<u64> = 0..2000;
 
 /// Steps of one storm, before it calms down.
 const STEPS: usize = 150;
 
 /// Steps until all must be calm.
 const CALM_STEPS_MAX: usize = 20_000;
+
+/// After the last delivery a list may still be older than it.
+const LISTS_SETTLE: Duration = Duration::from_secs(40);
+
+/// How far GitHub's copies are behind.
+const COPY_LAG_MAX: Duration = Duration::from_secs(25);
 
 /// Lines of the log that a failing storm prints.
 const LOG_LINES_MAX: usize = 40;
@@ -82,11 +90,22 @@ struct Storm {
     held: Vec<Decision>,
     now: Now,
     hub: Hub,
+    /// GitHub answers from copies, too, which are a little behind.
+    copy: Option<(Duration, Hub)>,
     asked: BTreeMap<ReplyId, Delivery>,
     net: Net,
     posts: VecDeque<Post>,
-    /// Questions to GitHub, which has nothing new to tell.
-    looked_up: VecDeque<LookUp>,
+    /// The question to GitHub, and its answer, once that is on its way.
+    question: Option<(LookUp, Option<Found>)>,
+    /// The lists that this process was given, by repository: what GitHub answers is the difference.
+    lists: BTreeMap<String, Vec<PullPayload>>,
+    /// Questions that are not answered, and since when.
+    unanswered: BTreeMap<LookUp, Duration>,
+    unheard: BTreeSet<String>,
+    /// GitHub wants to be left alone until then.
+    pause: Duration,
+    /// Lists that were heard of since all is calm, and the moment that began.
+    heard: BTreeMap<String, Duration>,
     builders: BTreeMap<BuildId, Running>,
     /// In the order of their acceptance, the newest last.
     accepted: Vec<BuildId>,
@@ -110,8 +129,8 @@ impl Storm {
         let mut policy = words::policy();
         policy.repositories = vec![words::repository("acme/app", "lint,test"), words::repository("acme/lib", "test")];
         builders::shuffle(&mut policy, &mut rng, false);
-        let (state, _) = State::load(Rows::default(), policy.clone(), now);
-        Storm {
+        let (state, first) = State::load(Rows::default(), policy.clone(), now);
+        let mut storm = Storm {
             seed,
             restless: rng.u8(..4) == 0,
             rng,
@@ -122,10 +141,16 @@ impl Storm {
             held: Vec::new(),
             now,
             hub: Hub::default(),
+            copy: None,
             asked: BTreeMap::new(),
             net: Net::Works,
             posts: VecDeque::new(),
-            looked_up: VecDeque::new(),
+            question: None,
+            lists: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
+            unheard: BTreeSet::new(),
+            pause: Duration::ZERO,
+            heard: BTreeMap::new(),
             builders: BTreeMap::new(),
             accepted: Vec::new(),
             disk: false,
@@ -137,7 +162,10 @@ impl Storm {
             calm: false,
             logs,
             log: VecDeque::new(),
-        }
+        };
+        storm.held.push(first);
+        storm.commit();
+        storm
     }
 
     fn run(&mut self) {
@@ -150,11 +178,17 @@ impl Storm {
 
     fn step(&mut self) {
         match self.rng.u8(..100) {
-            0..20 => self.hub.live(&mut self.rng, self.now.wall),
+            0..20 => {
+                if self.rng.u8(..4) == 0 {
+                    self.copy = Some((self.now.mono, self.hub.clone()));
+                }
+                self.hub.live(&mut self.rng, self.now.wall);
+            }
             20..42 => self.deliver(),
             42..46 => self.deliver_again(),
             46..68 => self.build(),
-            68..84 => self.answer_post(),
+            68..76 => self.answer_post(),
+            76..84 => self.answer_question(),
             84..91 => self.pass_time(),
             91..94 => self.command(),
             94 => {
@@ -175,16 +209,26 @@ impl Storm {
 
     /// The outage is over, nobody pushes, and everybody ends what they do.
     fn calm_down(&mut self) {
+        self.commit();
         (self.calm, self.net) = (true, Net::Works);
-        self.restart("calm");
+        if self.stopping || self.rng.bool() {
+            self.restart("calm");
+        } else if self.disk {
+            self.disk = false;
+            self.event(Event::Space(None));
+        }
+        self.heard.clear();
+        let rest_at = self.now.mono + LISTS_SETTLE;
         for _ in 0..CALM_STEPS_MAX {
             if !self.hub.inbox.is_empty() {
                 self.deliver();
             } else if !self.builders.is_empty() {
                 self.build();
-            } else if !self.posts.is_empty() || !self.looked_up.is_empty() {
+            } else if !self.posts.is_empty() {
                 self.answer_post();
-            } else if self.all.builds.values().all(|b| b.is_settled() && b.state != BuildState::Queued) {
+            } else if self.question.is_some() {
+                self.answer_question();
+            } else if self.is_at_rest(rest_at) {
                 return;
             } else if let Some(wake) = self.state.wake_at(self.now) {
                 self.tick(wake);
@@ -193,12 +237,22 @@ impl Storm {
         panic!("it never comes to rest");
     }
 
+    /// Every list was heard of when the last delivery was old news, and nothing is left to do.
+    fn is_at_rest(&self, rest_at: Duration) -> bool {
+        let heard = |r: &RepositoryPolicy| self.heard.get(&r.name).is_some_and(|at| *at >= rest_at);
+        self.policy.repositories.iter().all(heard)
+            && self.all.builds.values().all(|b| b.is_settled() && b.state != BuildState::Queued)
+    }
+
     fn deliver(&mut self) {
         if self.hub.inbox.is_empty() {
             return;
         }
         let at = if self.rng.u8(..3) == 0 { self.rng.usize(..self.hub.inbox.len()) } else { 0 };
         let delivery = self.hub.inbox.remove(at);
+        if !self.calm && self.rng.u8(..8) == 0 {
+            return self.hub.lose(&mut self.rng, delivery);
+        }
         let reply = self.asked.last_key_value().map_or(1, |(id, _)| id + 1);
         self.asked.insert(reply, delivery.clone());
         self.event(Event::Delivery { reply, delivery });
@@ -244,21 +298,8 @@ impl Storm {
     }
 
     fn answer_post(&mut self) {
-        if let Some(what) = self.looked_up.pop_front() {
-            return self.event(Event::LookedUp { what, found: Ok(Found::Same) });
-        }
         let Some(post) = self.posts.pop_front() else { return };
-        let error = "what GitHub says".to_owned();
-        let lost = !self.calm && self.rng.u8(..20) == 0;
-        let outcome = match self.net {
-            Net::Works if !lost => PostOutcome::Accepted,
-            Net::Works | Net::Down => {
-                let wait = (self.rng.u8(..4) == 0).then(|| Duration::from_secs(self.rng.u64(..200)));
-                PostOutcome::Unreachable { error, wait }
-            }
-            Net::NoToken => PostOutcome::TokenRefused { error },
-            Net::Picky => PostOutcome::Refused { error },
-        };
+        let outcome = self.outcome();
         match &outcome {
             PostOutcome::Unreachable { .. } => self.silent_since = self.silent_since.or(Some(self.now.mono)),
             PostOutcome::TokenRefused { .. } => _ = self.no_token.insert(post.repository.clone()),
@@ -268,10 +309,78 @@ impl Storm {
         if !unreachable {
             self.silent_since = None;
         }
-        if outcome == PostOutcome::Accepted || (lost && unreachable) {
+        // The answer may be lost while the post was taken.
+        let taken = unreachable && self.net == Net::Works && self.rng.bool();
+        if outcome == PostOutcome::Accepted || taken {
             self.show(&post);
         }
         self.event(Event::Posted { post, outcome });
+    }
+
+    /// What GitHub says of any call. It wants a pause at times.
+    fn outcome(&mut self) -> PostOutcome {
+        let error = "what GitHub says".to_owned();
+        let lost = !self.calm && self.rng.u8(..20) == 0;
+        match self.net {
+            Net::Works if !lost => PostOutcome::Accepted,
+            Net::Works | Net::Down => {
+                let wait = (self.rng.u8(..4) == 0).then(|| Duration::from_secs(self.rng.u64(1..200)));
+                self.pause = self.pause.max(self.now.mono + wait.unwrap_or_default());
+                PostOutcome::Unreachable { error, wait }
+            }
+            Net::NoToken => PostOutcome::TokenRefused { error },
+            Net::Picky => PostOutcome::Refused { error },
+        }
+    }
+
+    /// First the answer is made, then it arrives: much can happen between.
+    fn answer_question(&mut self) {
+        let Some((what, found)) = self.question.take() else { return };
+        let Some(found) = found else {
+            let late = !self.calm && self.rng.u8(..4) == 0;
+            let copy = self.copy.as_ref().filter(|(at, _)| late && *at + COPY_LAG_MAX >= self.now.mono);
+            let found = copy.map_or(&self.hub, |(_, hub)| hub).find(&what);
+            self.question = Some((what, Some(found)));
+            return;
+        };
+        let found = match self.outcome() {
+            PostOutcome::Accepted => Ok(self.same_or(&what, found)),
+            outcome => Err(outcome),
+        };
+        self.remember_question(&what, &found);
+        self.event(Event::LookedUp { what, found });
+    }
+
+    fn same_or(&mut self, what: &LookUp, found: Found) -> Found {
+        let (LookUp::Pulls { repository }, Found::Pulls(pulls)) = (what, &found) else { return found };
+        self.heard.insert(repository.clone(), self.now.mono);
+        let last = self.lists.insert(repository.clone(), pulls.clone());
+        if last.as_ref() == Some(pulls) { Found::Same } else { found }
+    }
+
+    /// What the lamp must know of questions.
+    fn remember_question(&mut self, what: &LookUp, found: &Result<Found, PostOutcome>) {
+        let (LookUp::Pulls { repository } | LookUp::Statuses { repository, .. } | LookUp::Deliveries { repository }) =
+            what;
+        if self.policy.repository(repository).is_none() {
+            return;
+        }
+        match found {
+            Err(PostOutcome::Unreachable { .. }) => {
+                _ = self.unanswered.entry(what.clone()).or_insert(self.now.mono);
+            }
+            Err(PostOutcome::TokenRefused { .. }) => _ = self.unheard.insert(repository.clone()),
+            Err(_) => _ = self.unanswered.remove(what),
+            Ok(_) => {
+                let since = self.unanswered.remove(what);
+                if since.is_some_and(|since| self.now.mono >= since + SILENCE_MAX) {
+                    self.unanswered.clear(); // all is asked again
+                }
+                if matches!(what, LookUp::Pulls { .. }) {
+                    self.unheard.remove(repository);
+                }
+            }
+        }
     }
 
     fn show(&mut self, post: &Post) {
@@ -289,8 +398,8 @@ impl Storm {
         }
         self.now.wall += (until - self.now.mono).as_secs().cast_signed();
         self.now.mono = until;
-        if self.rng.u8(..50) == 0 {
-            self.now.wall += self.rng.i64(-100_000_000..100_000_000);
+        if self.rng.u8(..20) == 0 {
+            self.now.wall += self.rng.i64(-1_000_000_000..1_000_000_000);
         }
     }
 
@@ -320,7 +429,17 @@ impl Storm {
         builders::shuffle(&mut self.policy, &mut self.rng, self.restless);
         (self.silent_since, self.no_worker) = (None, false);
         self.no_token.clear();
+        self.forget_answers();
+        let policy = &self.policy;
+        self.unheard.retain(|repository| policy.repository(repository).is_some());
         self.event(Event::Reload(Box::new(self.policy.clone())));
+    }
+
+    /// Another thread asks from now on, and knows no list; the pause is forgotten.
+    fn forget_answers(&mut self) {
+        self.lists.clear();
+        self.unanswered.clear();
+        self.pause = Duration::ZERO;
     }
 
     fn fill_disk(&mut self) {
@@ -369,10 +488,18 @@ impl Storm {
             }
         }
         self.builders.clear();
-        self.looked_up.clear();
-        self.hub.inbox.extend(std::mem::take(&mut self.asked).into_values());
+        self.question = None;
+        self.forget_answers();
+        self.unheard.clear();
+        // GitHub heard no answer: a person redelivers, or nobody does.
+        for delivery in std::mem::take(&mut self.asked).into_values() {
+            match !self.calm && self.rng.u8(..4) == 0 {
+                true => self.hub.lose(&mut self.rng, delivery),
+                false => self.hub.inbox.push(delivery),
+            }
+        }
         (self.disk, self.no_worker, self.stopping, self.exited) = (false, false, false, false);
-        (self.silent_since, self.now.mono) = (None, Duration::ZERO);
+        (self.silent_since, self.now.mono, self.copy) = (None, Duration::ZERO, None);
         self.no_token.clear();
         let (state, decision) = State::load(model::select(&self.all), self.policy.clone(), self.now);
         self.state = state;
@@ -399,7 +526,10 @@ impl Storm {
                 self.posts.push_back(post);
                 assert_eq!(self.posts.len(), 1, "one at a time, so that no older word overtakes a newer");
             }
-            Effect::LookUp(what) => self.looked_up.push_back(what),
+            Effect::LookUp(what) => {
+                assert!(self.question.is_none(), "one question at a time");
+                self.question = Some((what, None));
+            }
             Effect::Show(_) => {}
             Effect::Exit => self.exited = true,
         }
@@ -409,7 +539,7 @@ impl Storm {
         assert!(answer.status != 202 || self.all.builds.contains_key(&answer.build.expect("202 names its build")));
         let Some(delivery) = self.asked.remove(&reply) else { return };
         if answer.status == 503 {
-            self.hub.inbox.push(delivery);
+            self.hub.lose(&mut self.rng, delivery);
         } else {
             self.hub.sent.push(delivery);
         }
