@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::ConfigError;
 use super::file::Problem;
+use crate::logic::wording::distance;
 
 /// What toml and serde found.
 pub fn of_toml(error: &toml::de::Error, text: &str, file: &str) -> ConfigError {
@@ -41,19 +42,4 @@ fn did_you_mean(words: &str) -> Option<&str> {
     let unknown = unknown.strip_prefix("unknown key ")?.split('`').nth(1)?;
     let known = known.split('`').skip(1).step_by(2);
     known.min_by_key(|word| if word.starts_with(unknown) { 0 } else { distance(unknown, word) })
-}
-
-/// How many single letters must change to make `a` of `b` (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.chars().count()]
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::logic::wording::distance;
+
 /// The three pins of a lamp, as BCM numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -133,18 +135,4 @@ pub fn free(pins: Pins) -> String {
         if from == to { from.to_string() } else { format!("{from}–{to}") }
     };
     ranges.iter().map(words).collect::<Vec<_>>().join(", ")
-}
-
-/// Edits of one character between two names (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let next = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = std::mem::replace(&mut row[j + 1], next);
-        }
-    }
-    row[row.len() - 1]
 }

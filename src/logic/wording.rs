@@ -106,3 +106,17 @@ fn signal_name(signal: i32) -> &'static str {
         _ => "",
     }
 }
+
+/// How many single letters must change to make `a` of `b` (Levenshtein): to find the word that was meant.
+pub fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, y) in b.chars().enumerate() {
+            let next = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], next);
+        }
+    }
+    row[row.len() - 1]
+}
