@@ -199,7 +199,7 @@ fn hear(mut pipe: ChildStderr, said: &mut Vec<u8>) -> Option<ChildStderr> {
 
 /// The one line of git's words that tells why it failed, for people.
 pub fn gist(said: &str) -> String {
-    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("notice: "));
     let line = lines().rfind(|line| !VAGUE.contains(line)).or_else(|| lines().next()).unwrap_or("git gave no reason");
     let line = ["fatal: ", "error: "].iter().find_map(|prefix| line.strip_prefix(prefix)).unwrap_or(line);
     plain(line)
