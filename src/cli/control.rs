@@ -16,6 +16,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(35);
 /// The daemon's answer.
 pub struct Reply {
     pub status: u16,
+    /// Of a 416: how many bytes there are.
+    pub length: Option<u64>,
     pub body: Vec<u8>,
 }
 
@@ -109,7 +111,9 @@ fn exchange(config: &Config, request: &str) -> Result<Reply> {
     let mut headers = [httparse::EMPTY_HEADER; 32];
     let mut head = httparse::Response::new(&mut headers);
     let Ok(httparse::Status::Complete(body)) = head.parse(&answer) else { bail!("the daemon's answer is torn") };
-    Ok(Reply { status: head.code.unwrap_or_default(), body: answer.split_off(body) })
+    let range = head.headers.iter().find(|h| h.name.eq_ignore_ascii_case("Content-Range"));
+    let length = range.and_then(|h| std::str::from_utf8(h.value).ok()?.strip_prefix("bytes */")?.parse().ok());
+    Ok(Reply { status: head.code.unwrap_or_default(), length, body: answer.split_off(body) })
 }
 
 /// `OWNER/REPO#N`.

@@ -44,6 +44,12 @@ pub fn log(config: &Config, id: i64, follow: bool) -> Result<()> {
         // Asked before the log, so that what was written until the end is still read.
         let ended = has_ended(config, id)?;
         let reply = get(config, &path, (seen > 0).then_some(seen))?;
+        if reply.length.is_some_and(|length| length < seen) {
+            // The build runs again, after an interruption or another try to fetch: its log begins anew.
+            print(b"\n-- started again --\n")?;
+            seen = 0;
+            continue;
+        }
         let more = if reply.status == 416 { Vec::new() } else { reply.ok()? };
         seen += more.len() as u64;
         show_log(&more)?;

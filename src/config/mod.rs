@@ -178,7 +178,9 @@ impl Config {
 impl Dashboard {
     /// What every `target_url` starts with, when the dashboard is bound to `port`.
     pub fn url(&self, port: u16) -> String {
-        self.url.clone().unwrap_or_else(|| format!("http://{}.local:{port}", self.hostname))
+        // mDNS announces the first part alone.
+        let name = self.hostname.split('.').next().unwrap_or_default();
+        self.url.clone().unwrap_or_else(|| format!("http://{name}.local:{port}"))
     }
 
     /// The host of `url`, where one is set.

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::Daemon;
+use super::{Daemon, act};
 use crate::config::Secret;
 use crate::dashboard::Ask;
 use crate::github::Heard;
 use crate::http::message::{Door, Request, Response};
 use crate::lights::{Colour, DriverKind, LampShow, NO_LAMP};
-use crate::logic::event::{Answer, BuildEvent, BuildNews, Delivery, Event, Found, Post, PostOutcome, ReplyId};
+use crate::logic::event::{Answer, BuildEvent, Delivery, Event, Found, Post, PostOutcome, ReplyId};
 use crate::webhook;
 
 /// A message to the main thread.
@@ -27,6 +27,16 @@ pub enum Inbox {
     Signal(Signal),
     /// From the watchdog: answered while the loop turns and no builder is stuck.
     Alive(Sender<()>),
+}
+
+impl Inbox {
+    /// Whoever waits for an answer to it.
+    pub fn into_request(self) -> Option<Request> {
+        match self {
+            Inbox::Delivery(_, request) | Inbox::Ask(Ask::Command(request, _) | Ask::Lamp(request, _)) => Some(request),
+            _ => None,
+        }
+    }
 }
 
 /// What the operating system, or the demo, wants.
@@ -62,7 +72,8 @@ impl Receptionist {
             return;
         }
         let secret = self.secret.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let Some(secret) = secret else { return };
+        // A reload took it away with the listener, which stays until the next start.
+        let Some(secret) = secret else { return request.answer(act::not_saved()) };
         match webhook::read(secret.expose().as_bytes(), &webhook::Parts::from(&request)) {
             Ok(delivery) => {
                 // It waits for its commit, and a crowd of them need not keep what has been read.
@@ -98,7 +109,7 @@ impl Daemon {
             Inbox::Ask(ask) => self.asked(ask),
             Inbox::Build { run, event } => {
                 let current = self.runs.get(&event.build).is_some_and(|r| r.number == run);
-                if current && gives_back(&event.news) {
+                if current && event.news.gives_back() {
                     self.runs.remove(&event.build);
                 }
                 current.then_some(Event::Build(event))
@@ -196,11 +207,6 @@ impl Daemon {
         self.replies.insert(self.last_reply, request);
         self.last_reply
     }
-}
-
-/// Whether the builder holds the build no longer.
-fn gives_back(news: &BuildNews) -> bool {
-    matches!(news, BuildNews::Finished { .. } | BuildNews::NotFetched { .. } | BuildNews::NoWorker { .. })
 }
 
 fn log_post(post: &Post, outcome: &PostOutcome) {

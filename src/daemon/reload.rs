@@ -25,9 +25,6 @@ impl Daemon {
         self.gate.reconfigure(start::rules(&new));
         self.hooks.write().unwrap_or_else(PoisonError::into_inner).clone_from(&new.webhook.secret);
         self.lights.reopen(&new.lights);
-        if new.dashboard.url.is_some() {
-            self.dashboard_url = new.dashboard.url(0);
-        }
         let policy = new.policy(&self.dashboard_url);
         self.config = new;
         log::info!("took the new configuration from {}", path.display());
@@ -40,6 +37,7 @@ impl Daemon {
         let changed = [
             ("webhook.listen", old.webhook.listen != new.webhook.listen),
             ("dashboard.listen", old.dashboard.listen != new.dashboard.listen),
+            ("dashboard.url", old.dashboard.url != new.dashboard.url),
             ("storage.state_dir", old.state_dir != new.state_dir),
             ("storage.cache_dir", old.cache_dir != new.cache_dir),
         ];
@@ -49,6 +47,7 @@ impl Daemon {
         let mut kept = new;
         kept.webhook.listen = old.webhook.listen;
         kept.dashboard.listen = old.dashboard.listen;
+        kept.dashboard.url.clone_from(&old.dashboard.url);
         kept.state_dir.clone_from(&old.state_dir);
         kept.cache_dir.clone_from(&old.cache_dir);
         kept

@@ -1,9 +1,12 @@
 //! What may go: old logs, trees that nobody builds in, history. At the start, daily, and when space is short.
 
 use std::fs::{self, DirEntry};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime};
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::Daemon;
 
@@ -21,10 +24,16 @@ const LOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// The same when space is short.
 const LOG_BYTES_MAX_SHORT: u64 = 64 * 1024 * 1024;
 
-/// A room or mirror in which nothing was built for this long goes: it can be made again.
+/// A room in which nothing was built for this long goes: it can be made again.
 const UNUSED_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
-/// The same when space is short.
-const UNUSED_MAX_SHORT: Duration = Duration::from_secs(24 * 3600);
+/// When space is short every room goes in which nobody builds just now: one of them may have filled the disk.
+const UNUSED_MAX_SHORT: Duration = Duration::ZERO;
+
+/// Between sweeps while space is short: the build that filled the disk may have ended since.
+const BEAT_SHORT: Duration = Duration::from_secs(60);
+
+/// Ends the name of a room that is being removed.
+const GONE: &str = ".gone";
 
 /// Builds in the database older than this go, but for the newest 10,000.
 const HISTORY_AGE_MAX_SECONDS: i64 = 400 * 24 * 3600;
@@ -33,7 +42,7 @@ impl Daemon {
     /// Removes what may go; files in a thread of its own, since a large tree takes a while.
     pub(super) fn sweep(&mut self, short: bool) {
         let now = self.now();
-        self.sweep_at = now.mono + BEAT;
+        self.sweep_at = now.mono + if short { BEAT_SHORT } else { BEAT };
         if let Err(error) = self.store.forget_before(now.wall - HISTORY_AGE_MAX_SECONDS) {
             log::warn!("old history stays: {error:#}");
         }
@@ -66,17 +75,27 @@ fn sweep_logs(dir: &Path, short: bool) {
     }
 }
 
-/// A room's lock file is touched by each build in it, and held while one runs.
+/// A room's lock is held while a build runs in it. It is renamed first: the next build then begins a new one.
 fn sweep_rooms(dir: &Path, unused_max: Duration) {
     for room in entries(dir) {
-        let lock = room.path().join("lock");
-        let Ok(file) = fs::File::open(&lock) else { continue };
-        let free = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_ok();
-        let built_at = fs::metadata(room.path().join("index")).or_else(|_| room.metadata());
-        if free && built_at.is_ok_and(|found| age(found.modified()) > unused_max) {
-            told(&room.path(), fs::remove_dir_all(room.path()));
+        let (path, is_gone) = (room.path(), room.file_name().to_string_lossy().ends_with(GONE));
+        let lock = fs::File::open(path.join("lock"));
+        let free = lock.as_ref().is_ok_and(|file| flock(file, FlockOperation::NonBlockingLockExclusive).is_ok());
+        let built_at = fs::metadata(path.join("index")).or_else(|_| room.metadata());
+        let old = free && built_at.is_ok_and(|found| age(found.modified()) >= unused_max);
+        let gone = if is_gone { path.clone() } else { PathBuf::from(format!("{}{GONE}", path.display())) };
+        if is_gone || (old && fs::rename(&path, &gone).is_ok()) {
+            told(&path, remove_tree(&gone));
         }
     }
+}
+
+/// Also what a build made unwritable, as Go's module cache is.
+fn remove_tree(path: &Path) -> std::io::Result<()> {
+    fs::remove_dir_all(path).or_else(|_| {
+        Command::new("chmod").args(["-R", "u+rwX", "--"]).arg(path).status()?;
+        fs::remove_dir_all(path)
+    })
 }
 
 fn entries(dir: &Path) -> impl Iterator<Item = DirEntry> {

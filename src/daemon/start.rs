@@ -17,7 +17,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::inbox::{Inbox, Receptionist, Signal};
-use super::{Addresses, Daemon, notify, space, watchdog};
+use super::{Addresses, Daemon, act, notify, space, watchdog};
 use crate::builder::{self, BuilderConfig, Order};
 use crate::config::Config;
 use crate::dashboard::{self, DashboardConfig};
@@ -154,7 +154,8 @@ impl Daemon {
     pub(super) fn end(mut self) {
         self.gate.close();
         self.runs.clear();
-        self.replies.clear();
+        let waiting = self.inbox.try_iter().filter_map(Inbox::into_request);
+        self.replies.drain().map(|(_, request)| request).chain(waiting).for_each(|r| r.answer(act::not_saved()));
         let Daemon { orders, calls, threads, mut lights, gate, .. } = self;
         // Its end is the end of the thread `hooks`, and that of the dashboard's.
         drop(gate);

@@ -8,11 +8,8 @@ use ureq::http::header;
 
 use super::client::{Answer, Ask, Client};
 use super::statuses::{path_safe, unix_now};
+use crate::logic::catch_up::PAGE_PULLS;
 use crate::logic::event::{DeliveryKey, Found, LookUp, PostOutcome, PullPayload, Shown, StatusState};
-
-/// Pull requests on one page. Each may bring 65,536 characters of description beside its 20 KB, and a page must be
-/// within what is read of an answer.
-const PAGE_PULLS: usize = 50;
 
 /// Pages that are read of one list: a thousand pull requests, ten times what an office has open.
 const PAGES_MAX: usize = 20;

@@ -222,7 +222,7 @@ impl Build {
 
     /// It waits for a person's word; `can_run` when that word could let it run.
     pub fn wait_for_approval(&mut self, can_run: bool) {
-        let words = wording::waiting_for_approval(&self.repository, self.pull, can_run);
+        let words = wording::waiting_for_approval(&self.repository, self.pull, &self.sha, can_run);
         self.state = BuildState::WaitingForApproval;
         self.reset_checks(&words);
         self.reason = Some(words);

@@ -27,6 +27,10 @@ const DELIVERIES_BEAT: Duration = Duration::from_secs(600);
 /// touched or asked for. A Pi should not spend its first day on old pull requests.
 const FIRST_HEADS_MAX: usize = 10;
 
+/// Pull requests on one page. Each may bring 65,536 characters of description beside its 20 KB, and a page must be
+/// within what is read of an answer.
+pub const PAGE_PULLS: usize = 50;
+
 /// How far GitHub's lists may be behind its deliveries: they are read from copies.
 const LAG_MAX: Duration = Duration::from_secs(30);
 
@@ -267,7 +271,13 @@ impl State {
             }
         }
         self.catch_up.undecided.retain(|key, _| keys.contains(key) || !key.0.eq_ignore_ascii_case(&repository));
-        let missing = |p: &&Pull| p.open && of_repository(p) && !keys.contains(&p.key());
+        // Pages are read one after the other, and what moves between them meanwhile is on none: of several pages only
+        // two lists in a row are believed.
+        let one_page = pulls.len() < PAGE_PULLS;
+        let before = self.catch_up.lists.get(&repository).map(Vec::as_slice);
+        let missed_before = |p: &Pull| before.is_some_and(|list| list.iter().all(|known| known.number != p.number));
+        let is_missing = |p: &Pull| p.open && !keys.contains(&p.key()) && (one_page || missed_before(p));
+        let missing = |p: &&Pull| of_repository(p) && is_missing(p);
         let gone: Vec<_> = self.rows.pulls.values().filter(missing).cloned().collect();
         for pull in gone.into_iter().filter(|p| !self.catch_up.is_fresh(&p.key())).collect::<Vec<_>>() {
             self.close(now, pull);

@@ -85,7 +85,8 @@ impl State {
             let full = known.and_then(|pull| self.refuse_if_full(pull));
             return full.unwrap_or_else(|| self.build_head(now, key));
         }
-        if known.is_some_and(|pull| again || payload.is_older_than(pull)) {
+        let seen = |pull: &Pull| again && payload.updated_at <= pull.updated_at;
+        if known.is_some_and(|pull| seen(pull) || payload.is_older_than(pull)) {
             return Answer::ok("Older than what is known of this pull request: nothing changed");
         }
         if payload.action == PullAction::Closed {

@@ -148,6 +148,13 @@ pub enum BuildNews {
     Finished { error: Option<String> },
 }
 
+impl BuildNews {
+    /// Whether the builder holds the build no longer.
+    pub fn gives_back(&self) -> bool {
+        matches!(self, BuildNews::Finished { .. } | BuildNews::NotFetched { .. } | BuildNews::NoWorker { .. })
+    }
+}
+
 /// What `State::handle` decided. `changes` are committed before any of `effects` is carried out; if that
 /// fails the effects are dropped.
 #[must_use]
@@ -219,7 +226,7 @@ pub struct JobCheck {
 }
 
 /// `state` of a commit status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StatusState {
     Pending,

@@ -39,7 +39,8 @@ pub struct Outbox {
     paused_until: Option<Duration>,
     /// Repositories where the token is refused.
     token: BTreeMap<String, (Duration, String)>,
-    refused: BTreeMap<(BuildId, usize), (Duration, u32)>,
+    /// Statuses that GitHub will not take, until when they are held back, and how often they were tried.
+    refused: BTreeMap<(BuildId, usize, StatusState), (Duration, u32)>,
     /// When the last posts went, oldest first.
     sent: VecDeque<Duration>,
 }
@@ -82,7 +83,7 @@ impl Outbox {
     /// Takes in how a post went. True when this end is given up: GitHub will never take it.
     pub fn posted(&mut self, post: &Post, outcome: &PostOutcome, now: Duration) -> bool {
         self.in_flight = None;
-        let key = (post.build, post.check);
+        let key = (post.build, post.check, post.state);
         if let PostOutcome::Unreachable { error, wait } = outcome {
             self.unreachable(error, *wait, now);
             return false;
@@ -168,7 +169,8 @@ impl Outbox {
     /// Until when one status is held back, for reasons of its own.
     fn held_until(&self, build: &Build, check: usize) -> Option<Duration> {
         let token = self.token.get(&build.repository).map(|(until, _)| *until);
-        let refused = self.refused.get(&(build.id, check)).map(|(until, _)| *until);
+        let (state, _) = build.checks[check].outward();
+        let refused = self.refused.get(&(build.id, check, state)).map(|(until, _)| *until);
         token.max(refused)
     }
 

@@ -40,10 +40,7 @@ impl State {
         if !self.queue.active.contains_key(&id) {
             return;
         }
-        let gives_back = |n: &BuildNews| {
-            matches!(n, BuildNews::Finished { .. } | BuildNews::NotFetched { .. } | BuildNews::NoWorker { .. })
-        };
-        if gives_back(&event.news) {
+        if event.news.gives_back() {
             self.queue.active.remove(&id);
         }
         let Some(state) = self.rows.builds.get(&id).map(|b| b.state).filter(|s| !s.is_end()) else {

@@ -25,9 +25,10 @@ pub const FETCH_RETRIES: [Duration; 6] = [
 /// Between looks for a worker that is not there: a person sets it up, and it should start soon after.
 pub const WORKER_RETRY: Duration = Duration::from_secs(10);
 
-/// What a builder may take beside its checks' timeouts before it counts as stuck: fetching, cleaning a large tree,
-/// kill graces. The builder's own bound is half an hour, and half a minute for each check.
-const BESIDE_CHECKS: Duration = Duration::from_secs(45 * 60);
+/// What a builder may take beside its checks' timeouts before it counts as stuck: fetching and cleaning a large tree,
+/// twice when the mirror had to be mended, kill graces. The builder's own bounds add up to an hour and a half, and half
+/// a minute for each check.
+const BESIDE_CHECKS: Duration = Duration::from_secs(105 * 60);
 const BESIDE_EACH_CHECK: Duration = Duration::from_secs(60);
 
 /// How long a builder may hold a build with these timeouts.

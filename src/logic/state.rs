@@ -299,7 +299,7 @@ impl State {
     }
 
     /// A queued build tells whether it waits for a place or for disk space.
-    fn say_why_builds_wait(&mut self) {
+    pub(super) fn say_why_builds_wait(&mut self) {
         let words = self.queued_words();
         let waits =
             |b: &&mut super::build::Build| b.state == BuildState::Queued && !self.queue.active.contains_key(&b.id);

@@ -42,9 +42,11 @@ pub fn duration(d: Duration) -> String {
 }
 
 /// A person must say yes; with the words to use.
-pub fn waiting_for_approval(repository: &str, pull: u64, can_run: bool) -> String {
+pub fn waiting_for_approval(repository: &str, pull: u64, sha: &str, can_run: bool) -> String {
     if can_run {
-        description(&format!("Waiting for approval: run `pilotlight approve {repository}#{pull}` on the box"))
+        // With the head that was looked at: another may be pushed before the word is given.
+        let sha = sha.get(..12).unwrap_or(sha);
+        description(&format!("Waiting for approval: pilotlight approve {repository}#{pull} {sha}"))
     } else {
         description("Waiting for approval: forks never run here (isolation = \"none\")")
     }

@@ -73,8 +73,8 @@ fn with_approval_for_all_each_head_waits_for_its_own_word() {
     let scene = Scene::with(&[("test", WAITS)], |c| c.set("builder.approval", "\"all\""));
     let sha = scene.commit(1, &[]);
     let id = waits(&scene, pull("opened", APP, 1, &sha, 0));
-    let words = "Waiting for approval: run `pilotlight approve acme/app#1` on the box";
-    assert_eq!(scene.shown(&sha, "test", "pending").description, words);
+    let words = |sha: &str| format!("Waiting for approval: pilotlight approve acme/app#1 {}", &sha[..12]);
+    assert_eq!(scene.shown(&sha, "test", "pending").description, words(&sha));
     let short = &sha[..7];
 
     let wrong = scene.daemon.cli(&["approve", "acme/app#1", "0000000"]);
@@ -91,5 +91,5 @@ fn with_approval_for_all_each_head_waits_for_its_own_word() {
 
     let pushed = scene.commit(1, &[]);
     waits(&scene, pull("synchronize", APP, 1, &pushed, 1));
-    assert_eq!(scene.shown(&pushed, "test", "pending").description, words);
+    assert_eq!(scene.shown(&pushed, "test", "pending").description, words(&pushed));
 }

@@ -144,7 +144,7 @@ fn a_status_that_github_will_not_take_is_given_up() {
         1s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running (not taken)
-            lamp green: acme/app#7 passed
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s (not taken)
         (31s)
             post #1 pilotlight: success, Passed in 41s (not taken)
         (1m 31s)
@@ -232,9 +232,9 @@ fn a_word_that_may_have_arrived_is_told_again() {
             202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         1s posts fail timeout
         2s reload approval=all
-            lamp yellow: acme/app#6 is queued; post #2 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box (not taken)
+            lamp yellow: acme/app#6 is queued; post #2 pilotlight: pending, Waiting for approval: pilotlight approve acme/app#7 1a2b00000000 (not taken)
         (3s)
-            post #2 pilotlight: pending, Waiting for approval: run `pilotlight approve acme/app#7` on the box (not taken)
+            post #2 pilotlight: pending, Waiting for approval: pilotlight approve acme/app#7 1a2b00000000 (not taken)
         3s posts work
         3s reload approval=forks
             lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued

@@ -59,6 +59,9 @@ fn slow_heads_and_bodies_are_ended_and_stop_nobody() {
     siege.assert_recovers();
 }
 
+/// The gate's, for a whole head.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+
 #[test]
 fn a_thousand_idle_connections_leave_the_other_door_open() {
     let allowed = raise_descriptors().saturating_sub(DESCRIPTORS_BESIDE);
@@ -71,9 +74,13 @@ fn a_thousand_idle_connections_leave_the_other_door_open() {
     let at_rest = siege.vitals().descriptors;
     for door in DOORS {
         for first in [&b""[..], b"POST /event_handler HTTP/1.1\r\nHost:"] {
+            let began = Instant::now();
             let wave = Wave::new(&siege, door, crowd, first);
             siege.assert_holds(door);
-            assert_eq!(siege.assert_answers(door), 503, "{crowd} connections take all places");
+            let answer = siege.assert_answers(door);
+            // On a machine so busy that the first of the crowd have been shown out by now, there may be a place again.
+            let all_inside = began.elapsed() < HEAD_DEADLINE;
+            assert!(answer == 503 || !all_inside, "{crowd} connections take all places, and {answer} is answered");
             burst(&siege, door.other());
             // One half says good-bye, the other does not.
             wave.0.iter().step_by(2).for_each(set_reset);
