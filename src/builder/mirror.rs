@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
@@ -135,6 +135,8 @@ impl Mirror {
         let said = |error: io::Error| Failure::Failed(format!("cannot lock {}: {error}", self.lock.display()));
         fs::create_dir_all(self.lock.parent().unwrap_or(&self.lock)).map_err(said)?;
         let file = OpenOptions::new().append(true).create(true).open(&self.lock).map_err(said)?;
+        // Its age is how long nobody has built from this mirror: old ones are swept.
+        let _ = file.set_modified(SystemTime::now());
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(file),

@@ -24,10 +24,13 @@ const LOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// The same when space is short.
 const LOG_BYTES_MAX_SHORT: u64 = 64 * 1024 * 1024;
 
-/// A room in which nothing was built for this long goes: it can be made again.
+/// A room or mirror in which nothing was built for this long goes: it can be made again.
 const UNUSED_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 /// When space is short every room goes in which nobody builds just now: one of them may have filled the disk.
 const UNUSED_MAX_SHORT: Duration = Duration::ZERO;
+
+/// A mirror is read by the build that fetched into it: longer than a day of checks may last.
+const MIRROR_UNUSED_MAX_SHORT: Duration = Duration::from_secs(3 * 24 * 3600);
 
 /// Between sweeps while space is short: the build that filled the disk may have ended since.
 const BEAT_SHORT: Duration = Duration::from_secs(60);
@@ -46,10 +49,12 @@ impl Daemon {
         if let Err(error) = self.store.forget_before(now.wall - HISTORY_AGE_MAX_SECONDS) {
             log::warn!("old history stays: {error:#}");
         }
-        let (logs, rooms) = (self.config.state_dir.join("logs"), self.config.cache_dir.join("rooms"));
+        let (logs, mirrors) = (self.config.state_dir.join("logs"), self.config.state_dir.join("mirrors"));
+        let rooms = self.config.cache_dir.join("rooms");
         let sweeper = thread::Builder::new().name("sweep".to_owned()).spawn(move || {
             sweep_logs(&logs, short);
             sweep_rooms(&rooms, if short { UNUSED_MAX_SHORT } else { UNUSED_MAX });
+            sweep_mirrors(&mirrors, if short { MIRROR_UNUSED_MAX_SHORT } else { UNUSED_MAX });
         });
         if let Err(error) = sweeper {
             log::warn!("old logs and trees stay for now: no thread for it: {error}");
@@ -86,6 +91,19 @@ fn sweep_rooms(dir: &Path, unused_max: Duration) {
         let gone = if is_gone { path.clone() } else { PathBuf::from(format!("{}{GONE}", path.display())) };
         if is_gone || (old && fs::rename(&path, &gone).is_ok()) {
             told(&path, remove_tree(&gone));
+        }
+    }
+}
+
+/// A mirror's lock file is as old as the last build that fetched into it.
+fn sweep_mirrors(dir: &Path, unused_max: Duration) {
+    for lock in entries(dir).filter(|entry| entry.path().extension().is_some_and(|e| e == "lock")) {
+        let old = lock.metadata().is_ok_and(|found| age(found.modified()) >= unused_max);
+        let Ok(file) = fs::File::open(lock.path()) else { continue };
+        let (mirror, gone) = (lock.path().with_extension("git"), lock.path().with_extension("git.gone"));
+        let free = old && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if gone.exists() || (free && fs::rename(&mirror, &gone).is_ok()) {
+            told(&mirror, remove_tree(&gone));
         }
     }
 }

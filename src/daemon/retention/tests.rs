@@ -1,8 +1,11 @@
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use super::{LOG_BYTES_MAX, LOG_BYTES_MAX_SHORT, LOGS_KEPT, LOGS_KEPT_SHORT, UNUSED_MAX, sweep_logs, sweep_rooms};
+use super::{
+    LOG_BYTES_MAX, LOG_BYTES_MAX_SHORT, LOGS_KEPT, LOGS_KEPT_SHORT, UNUSED_MAX, sweep_logs, sweep_mirrors, sweep_rooms,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -90,4 +93,30 @@ fn rooms_that_nobody_built_in_for_long_go_unless_they_are_in_use() {
     drop(lock);
     sweep_rooms(dir.path(), UNUSED_MAX);
     assert!(!there("busy"), "the next sweep takes it");
+}
+
+#[test]
+fn a_room_that_nobody_may_write_goes_too() {
+    let dir = tempfile::tempdir().unwrap();
+    room(dir.path(), "old", Some(31 * DAY));
+    let deep = dir.path().join("old/tree/deep");
+    File::create(deep.join("module.go")).unwrap();
+    fs::set_permissions(&deep, fs::Permissions::from_mode(0o555)).unwrap();
+    sweep_rooms(dir.path(), UNUSED_MAX);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn mirrors_that_nobody_built_from_for_long_go_unless_they_are_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, ago) in [("old", 31 * DAY), ("busy", 31 * DAY), ("used", 29 * DAY)] {
+        fs::create_dir_all(dir.path().join(format!("{name}.git/objects"))).unwrap();
+        written(&dir.path().join(format!("{name}.lock")), 0, Some(ago));
+    }
+    let lock = File::open(dir.path().join("busy.lock")).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    sweep_mirrors(dir.path(), UNUSED_MAX);
+    let there = |name: &str| dir.path().join(format!("{name}.git")).is_dir();
+    assert_eq!(["old", "busy", "used"].map(there), [false, true, true]);
+    assert!(!dir.path().join("old.git.gone").exists());
 }
