@@ -187,6 +187,10 @@ impl State {
     /// result to lose, so that a stranger can't take a status away by opening a pull request.
     pub(super) fn own_statuses(&mut self, id: BuildId, first: usize, before: BuildId) {
         let Some(mut build) = self.rows.builds.remove(&id) else { return };
+        // Whoever kept it from speaking may be history by now, and what it told before may not be what GitHub shows.
+        for mine in build.checks[first..].iter_mut().filter(|c| !c.owns_status) {
+            (mine.owns_status, mine.told) = (true, None);
+        }
         let mut disowned = Vec::new();
         let same_sha = |b: &&mut Build| b.sha == build.sha && b.repository.eq_ignore_ascii_case(&build.repository);
         for other in self.rows.builds.values_mut().filter(same_sha) {
