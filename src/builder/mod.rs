@@ -35,8 +35,8 @@ pub use log::log_path;
 /// The longest reason passed on, in characters: a status shows 140, a page a little more.
 const REASON_CHARS_MAX: usize = 200;
 
-/// The longest slug, in bytes: `plb-SLUG` is the name of a user, and those end at 31.
-const SLUG_BYTES_MAX: usize = 27;
+/// The longest slug, in bytes: `plb-SLUG_s` is the name of a user, and those end at 31.
+const SLUG_BYTES_MAX: usize = 25;
 
 /// Where the units' sockets are, `SLUG.sock` for each repository.
 pub const UNIT_SOCKETS: &str = "/run/pilotlight/build";
@@ -143,10 +143,10 @@ fn work(
     log: &mut Log,
     tell: &dyn Fn(BuildNews),
 ) -> BuildNews {
-    let (slug, rooms) = (slug(&order.job.repository), config.cache_dir.join("rooms"));
+    let (instance, rooms) = (instance(&order.job.repository, order.job.stranger), config.cache_dir.join("rooms"));
     let (worker, room) = match config.isolation {
-        Isolation::None => (Worker::child(&config.worker_exe), rooms.join(format!("{slug}-{slot}"))),
-        Isolation::Systemd => (Worker::unit(&config.unit_sockets, &slug), config.unit_rooms.join(&slug)),
+        Isolation::None => (Worker::child(&config.worker_exe), rooms.join(format!("{instance}-{slot}"))),
+        Isolation::Systemd => (Worker::unit(&config.unit_sockets, &instance), config.unit_rooms.join(&instance)),
     };
     let mut worker = match worker {
         Ok(worker) => worker,
@@ -192,8 +192,14 @@ fn worker_job(job: &Job, mirror: &Mirror, room: PathBuf) -> WorkerJob {
     }
 }
 
+/// The instance of the build's unit: the repository's [`slug`], with `_s` behind it for its strangers (`_s` is no
+/// escape of a slug, so that no repository has that name).
+pub fn instance(repository: &str, stranger: bool) -> String {
+    format!("{}{}", slug(repository), if stranger { "_s" } else { "" })
+}
+
 /// A repository's name as a file, a unit's instance and a part of a user's name: lower-case letters, digits, `-` and
-/// `_`, at most 27 of them, and different for different repositories. `acme/app` becomes `acme__app`.
+/// `_`, at most 25 of them, and different for different repositories. `acme/app` becomes `acme__app`.
 pub fn slug(repository: &str) -> String {
     let mut slug = String::new();
     for byte in repository.bytes().map(|byte| byte.to_ascii_lowercase()) {

@@ -78,6 +78,7 @@ pub fn job(clone_url: String, sha: String) -> Job {
         build: 5,
         repository: "Acme/app.rs".to_owned(),
         clone_url,
+        stranger: false,
         pull: 7,
         sha,
         base_ref: "main".to_owned(),
@@ -346,7 +347,7 @@ fn slugs() {
         ("acme/.._d", "acme___d_d_ud"),
         ("../x/y", "_d_d__x__y"),
         ("a/\u{e9}", "a___xc3_xa9"),
-        (long, "a-company-wit_h"),
+        (long, "a-company-w_h"),
     ];
     for (name, expected) in table {
         let slug = slug(name);

@@ -209,6 +209,8 @@ pub struct Job {
     pub repository: String,
     pub clone_url: String,
     pub pull: u64,
+    /// The head is in another repository: it gets a unit, a tree and a cache apart from the team's.
+    pub stranger: bool,
     pub sha: String,
     pub base_ref: String,
     pub head_ref: String,

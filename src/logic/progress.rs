@@ -14,6 +14,7 @@ impl State {
     pub(super) fn start(&mut self, now: Now, id: BuildId) {
         let Some(build) = self.rows.builds.get(&id) else { return };
         let Some(repository) = self.policy.repository(&build.repository) else { return };
+        let stranger = self.rows.is_stranger(build);
         let wanted = |(index, check): (usize, &Check)| {
             let policy = repository.checks.iter().find(|p| p.context.eq_ignore_ascii_case(&check.context))?;
             let (context, run) = (policy.context.clone(), policy.run.clone());
@@ -24,13 +25,14 @@ impl State {
             repository: build.repository.clone(),
             clone_url: repository.clone_url.clone(),
             pull: build.pull,
+            stranger,
             sha: build.sha.clone(),
             base_ref: build.base_ref.clone(),
             head_ref: build.head_ref.clone(),
             checks: build.checks.iter().enumerate().filter_map(wanted).collect(),
         };
         let overdue_at = now.mono + hold_max(job.checks.iter().map(|c| c.timeout));
-        self.queue.active.insert(id, Active { repository: build.repository.clone(), overdue_at });
+        self.queue.active.insert(id, Active { repository: build.repository.clone(), stranger, overdue_at });
         self.effects.push(Effect::StartBuild(Box::new(job)));
     }
 

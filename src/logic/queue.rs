@@ -48,6 +48,7 @@ pub struct Queue {
 #[derive(Clone, Debug)]
 pub struct Active {
     pub repository: String,
+    pub stranger: bool,
     /// When the builder should have given it back long ago.
     pub overdue_at: Duration,
 }
@@ -56,6 +57,12 @@ pub struct Active {
 pub struct Retry {
     pub fetches: usize,
     pub not_before: Duration,
+}
+
+impl Active {
+    fn is_unit_of(&self, build: &Build, stranger: bool) -> bool {
+        self.stranger == stranger && self.repository.eq_ignore_ascii_case(&build.repository)
+    }
 }
 
 impl Queue {
@@ -75,14 +82,15 @@ impl Queue {
         self.ready(rows, policy).filter_map(|b| self.retries.get(&b.id)).map(|r| r.not_before).min()
     }
 
-    /// Queued, no builder holds it, and its repository's unit is free (a unit builds one at a time).
+    /// Queued, no builder holds it, and its unit is free: each repository has one, and another for its strangers,
+    /// that build one at a time.
     fn ready<'a>(&self, rows: &'a Rows, policy: &Policy) -> impl Iterator<Item = &'a Build> {
         let one_each = policy.isolation == Isolation::Systemd;
         rows.builds.values().filter(move |b| {
             b.state == BuildState::Queued
                 && policy.repository(&b.repository).is_some()
                 && !self.active.contains_key(&b.id)
-                && !(one_each && self.active.values().any(|busy| busy.repository.eq_ignore_ascii_case(&b.repository)))
+                && !(one_each && self.active.values().any(|busy| busy.is_unit_of(b, rows.is_stranger(b))))
         })
     }
 }

@@ -121,6 +121,11 @@ impl Rows {
         old
     }
 
+    /// Whether its head is in another repository, as far as is known.
+    pub fn is_stranger(&self, build: &Build) -> bool {
+        self.pulls.get(&(build.repository.clone(), build.pull)).is_none_or(|pull| pull.fork)
+    }
+
     /// The unfinished builds of a pull request, oldest first.
     pub fn unfinished(&self, pull: &PullKey) -> Vec<BuildId> {
         let of_pull = |b: &&Build| !b.state.is_end() && b.pull == pull.1 && b.repository == pull.0;

@@ -128,6 +128,19 @@ fn two_workers_but_one_unit_builds_one_at_a_time() {
 }
 
 #[test]
+fn strangers_have_a_unit_of_their_own() {
+    check(expect![[r#"
+        with workers=2 approval=none
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        0s pull acme/app#8 opened 3c4d fork
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+        0s pull acme/app#9 opened 5e6f fork
+            202 #3 Accepted as build 3; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued
+    "#]]);
+}
+
+#[test]
 fn two_workers_without_isolation() {
     check(expect![[r#"
         with workers=2 isolation=none

@@ -50,7 +50,8 @@ impl Storm {
         assert!(!job.checks.is_empty() && job.sha == pull.head_sha, "build {} is of the head", job.build);
         let (active, workers) = (&self.state.queue.active, self.policy.workers);
         assert!(active.len() <= workers, "{} builds, {workers} workers", active.len());
-        let same = active.values().filter(|r| r.repository == job.repository).count();
+        assert_eq!(job.stranger, pull.fork, "whose unit build {} gets", job.build);
+        let same = active.values().filter(|a| (&a.repository, a.stranger) == (&job.repository, job.stranger)).count();
         assert!(same == 1 || self.policy.isolation == Isolation::None, "a unit builds one at a time");
     }
 
