@@ -4,6 +4,8 @@
 mod builders;
 mod checks;
 mod hub;
+mod network;
+mod process;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
@@ -15,15 +17,10 @@ use hub::Hub;
 
 use super::{model, words};
 use crate::logic::build::{BuildId, BuildState};
-use crate::logic::event::{
-    Answer, Change, Command, Decision, Delivery, Effect, Event, Found, LookUp, Now, Post, PostOutcome, PullPayload,
-    ReplyId,
-};
-use crate::logic::outbox::SILENCE_MAX;
+use crate::logic::event::{Change, Command, Decision, Delivery, Event, Found, LookUp, Now, Post, PullPayload, ReplyId};
 use crate::logic::policy::{Policy, RepositoryPolicy};
 use crate::logic::rows::Rows;
 use crate::logic::state::State;
-use crate::logic::wording::DESCRIPTION_CHARS_MAX;
 
 /// Storms of one `cargo test`; `PILOTLIGHT_STORM_SEEDS=50000` or `=17..18` for others.
 const SEEDS: Range<u64> = 0..2000;
@@ -297,97 +294,6 @@ impl Storm {
         self.event(Event::Build(BuildEvent { build, news }));
     }
 
-    fn answer_post(&mut self) {
-        let Some(post) = self.posts.pop_front() else { return };
-        let outcome = self.outcome();
-        match &outcome {
-            PostOutcome::Unreachable { .. } => self.silent_since = self.silent_since.or(Some(self.now.mono)),
-            PostOutcome::TokenRefused { .. } => _ = self.no_token.insert(post.repository.clone()),
-            PostOutcome::Accepted | PostOutcome::Refused { .. } => _ = self.no_token.remove(&post.repository),
-        }
-        let unreachable = matches!(outcome, PostOutcome::Unreachable { .. });
-        if !unreachable {
-            self.silent_since = None;
-        }
-        // The answer may be lost while the post was taken.
-        let taken = unreachable && self.net == Net::Works && self.rng.bool();
-        if outcome == PostOutcome::Accepted || taken {
-            self.show(&post);
-        }
-        self.event(Event::Posted { post, outcome });
-    }
-
-    /// What GitHub says of any call. It wants a pause at times.
-    fn outcome(&mut self) -> PostOutcome {
-        let error = "what GitHub says".to_owned();
-        let lost = !self.calm && self.rng.u8(..20) == 0;
-        match self.net {
-            Net::Works if !lost => PostOutcome::Accepted,
-            Net::Works | Net::Down => {
-                let wait = (self.rng.u8(..4) == 0).then(|| Duration::from_secs(self.rng.u64(1..200)));
-                self.pause = self.pause.max(self.now.mono + wait.unwrap_or_default());
-                PostOutcome::Unreachable { error, wait }
-            }
-            Net::NoToken => PostOutcome::TokenRefused { error },
-            Net::Picky => PostOutcome::Refused { error },
-        }
-    }
-
-    /// First the answer is made, then it arrives: much can happen between.
-    fn answer_question(&mut self) {
-        let Some((what, found)) = self.question.take() else { return };
-        let Some(found) = found else {
-            let late = !self.calm && self.rng.u8(..4) == 0;
-            let copy = self.copy.as_ref().filter(|(at, _)| late && *at + COPY_LAG_MAX >= self.now.mono);
-            let found = copy.map_or(&self.hub, |(_, hub)| hub).find(&what);
-            self.question = Some((what, Some(found)));
-            return;
-        };
-        let found = match self.outcome() {
-            PostOutcome::Accepted => Ok(self.same_or(&what, found)),
-            outcome => Err(outcome),
-        };
-        self.remember_question(&what, &found);
-        self.event(Event::LookedUp { what, found });
-    }
-
-    fn same_or(&mut self, what: &LookUp, found: Found) -> Found {
-        let (LookUp::Pulls { repository }, Found::Pulls(pulls)) = (what, &found) else { return found };
-        self.heard.insert(repository.clone(), self.now.mono);
-        let last = self.lists.insert(repository.clone(), pulls.clone());
-        if last.as_ref() == Some(pulls) { Found::Same } else { found }
-    }
-
-    /// What the lamp must know of questions.
-    fn remember_question(&mut self, what: &LookUp, found: &Result<Found, PostOutcome>) {
-        let (LookUp::Pulls { repository } | LookUp::Statuses { repository, .. } | LookUp::Deliveries { repository }) =
-            what;
-        if self.policy.repository(repository).is_none() {
-            return;
-        }
-        match found {
-            Err(PostOutcome::Unreachable { .. }) => {
-                _ = self.unanswered.entry(what.clone()).or_insert(self.now.mono);
-            }
-            Err(PostOutcome::TokenRefused { .. }) => _ = self.unheard.insert(repository.clone()),
-            Err(_) => _ = self.unanswered.remove(what),
-            Ok(_) => {
-                let since = self.unanswered.remove(what);
-                if since.is_some_and(|since| self.now.mono >= since + SILENCE_MAX) {
-                    self.unanswered.clear(); // all is asked again
-                }
-                if matches!(what, LookUp::Pulls { .. }) {
-                    self.unheard.remove(repository);
-                }
-            }
-        }
-    }
-
-    fn show(&mut self, post: &Post) {
-        let key = (post.repository.clone(), post.sha.clone(), post.context.clone());
-        self.hub.shown.insert(key, post.clone());
-    }
-
     fn pass_time(&mut self) {
         let seconds = if self.rng.u8(..5) == 0 { self.rng.u64(..400) } else { self.rng.u64(..10) };
         let until = self.now.mono + Duration::from_secs(seconds);
@@ -435,114 +341,9 @@ impl Storm {
         self.event(Event::Reload(Box::new(self.policy.clone())));
     }
 
-    /// Another thread asks from now on, and knows no list; the pause is forgotten.
-    fn forget_answers(&mut self) {
-        self.lists.clear();
-        self.unanswered.clear();
-        self.pause = Duration::ZERO;
-    }
-
     fn fill_disk(&mut self) {
         self.disk = self.rng.bool();
         self.event(Event::Space(self.disk.then(|| "no space left".to_owned())));
-    }
-
-    fn event(&mut self, event: Event) {
-        self.say(&event);
-        let decision = self.state.handle(self.now, event);
-        decision.effects.iter().for_each(|effect| self.assert_may_start(effect));
-        self.held.push(decision);
-        if self.calm || self.rng.u8(..5) > 0 {
-            self.commit();
-        }
-    }
-
-    /// Saves what was decided, then does it; or neither.
-    fn commit(&mut self) {
-        let held = std::mem::take(&mut self.held);
-        let changes: Vec<_> = held.iter().flat_map(|d| d.changes.clone()).collect();
-        if !self.calm && !changes.is_empty() && self.rng.u8(..60) == 0 {
-            return self.restart("not saved");
-        }
-        for change in &changes {
-            self.take_in(change.clone());
-        }
-        self.commits.push(changes);
-        for effect in held.into_iter().flat_map(|d| d.effects) {
-            self.say(&("so", &effect));
-            self.effect(effect);
-        }
-        if self.exited {
-            return self.restart("exit");
-        }
-        self.assert_invariants();
-    }
-
-    /// The process ends here, and another one begins with what is saved.
-    fn restart(&mut self, why: &str) {
-        self.say(&why);
-        self.held.clear();
-        while let Some(post) = self.posts.pop_front() {
-            if self.net == Net::Works && self.rng.bool() {
-                self.show(&post);
-            }
-        }
-        self.builders.clear();
-        self.question = None;
-        self.forget_answers();
-        self.unheard.clear();
-        // GitHub heard no answer: a person redelivers, or nobody does.
-        for delivery in std::mem::take(&mut self.asked).into_values() {
-            match !self.calm && self.rng.u8(..4) == 0 {
-                true => self.hub.lose(&mut self.rng, delivery),
-                false => self.hub.inbox.push(delivery),
-            }
-        }
-        (self.disk, self.no_worker, self.stopping, self.exited) = (false, false, false, false);
-        (self.silent_since, self.now.mono, self.copy) = (None, Duration::ZERO, None);
-        self.no_token.clear();
-        let (state, decision) = State::load(model::select(&self.all), self.policy.clone(), self.now);
-        self.state = state;
-        self.held.push(decision);
-        self.commit();
-    }
-
-    fn effect(&mut self, effect: Effect) {
-        match effect {
-            Effect::Answer { reply, answer } => self.answered(reply, &answer),
-            Effect::StartBuild(job) => {
-                let twice = self.builders.insert(job.build, Running::new(&job));
-                assert!(twice.is_none(), "build {} runs twice", job.build);
-            }
-            Effect::CancelBuild(id) => _ = self.builders.get_mut(&id).map(|running| running.stopped = true),
-            Effect::Post(post) => {
-                assert!(post.description.chars().count() <= DESCRIPTION_CHARS_MAX);
-                let check = &self.all.builds[&post.build].checks[post.check];
-                assert_eq!(
-                    (&check.context, &check.told),
-                    (&post.context, &None),
-                    "what is under way is saved as unknown"
-                );
-                self.posts.push_back(post);
-                assert_eq!(self.posts.len(), 1, "one at a time, so that no older word overtakes a newer");
-            }
-            Effect::LookUp(what) => {
-                assert!(self.question.is_none(), "one question at a time");
-                self.question = Some((what, None));
-            }
-            Effect::Show(_) => {}
-            Effect::Exit => self.exited = true,
-        }
-    }
-
-    fn answered(&mut self, reply: ReplyId, answer: &Answer) {
-        assert!(answer.status != 202 || self.all.builds.contains_key(&answer.build.expect("202 names its build")));
-        let Some(delivery) = self.asked.remove(&reply) else { return };
-        if answer.status == 503 {
-            self.hub.lose(&mut self.rng, delivery);
-        } else {
-            self.hub.sent.push(delivery);
-        }
     }
 
     fn say(&mut self, what: &dyn std::fmt::Debug) {

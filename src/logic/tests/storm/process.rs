@@ -1,0 +1,109 @@
+//! The process: it decides, saves, acts, and dies at any of them.
+
+use std::time::Duration;
+
+use super::builders::Running;
+use super::{Net, Storm, model};
+use crate::logic::event::{Answer, Effect, Event, ReplyId};
+use crate::logic::state::State;
+use crate::logic::wording::DESCRIPTION_CHARS_MAX;
+
+impl Storm {
+    pub fn event(&mut self, event: Event) {
+        self.say(&event);
+        let decision = self.state.handle(self.now, event);
+        decision.effects.iter().for_each(|effect| self.assert_may_start(effect));
+        self.held.push(decision);
+        if self.calm || self.rng.u8(..5) > 0 {
+            self.commit();
+        }
+    }
+
+    /// Saves what was decided, then does it; or neither.
+    pub fn commit(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        let changes: Vec<_> = held.iter().flat_map(|d| d.changes.clone()).collect();
+        if !self.calm && !changes.is_empty() && self.rng.u8(..60) == 0 {
+            return self.restart("not saved");
+        }
+        for change in &changes {
+            self.take_in(change.clone());
+        }
+        self.commits.push(changes);
+        for effect in held.into_iter().flat_map(|d| d.effects) {
+            self.say(&("so", &effect));
+            self.effect(effect);
+        }
+        if self.exited {
+            return self.restart("exit");
+        }
+        self.assert_invariants();
+    }
+
+    /// The process ends here, and another one begins with what is saved.
+    pub fn restart(&mut self, why: &str) {
+        self.say(&why);
+        self.held.clear();
+        while let Some(post) = self.posts.pop_front() {
+            if self.net == Net::Works && self.rng.bool() {
+                self.show(&post);
+            }
+        }
+        self.builders.clear();
+        self.question = None;
+        self.forget_answers();
+        self.unheard.clear();
+        // GitHub heard no answer: a person redelivers, or nobody does.
+        for delivery in std::mem::take(&mut self.asked).into_values() {
+            match !self.calm && self.rng.u8(..4) == 0 {
+                true => self.hub.lose(&mut self.rng, delivery),
+                false => self.hub.inbox.push(delivery),
+            }
+        }
+        (self.disk, self.no_worker, self.stopping, self.exited) = (false, false, false, false);
+        (self.silent_since, self.now.mono, self.copy) = (None, Duration::ZERO, None);
+        self.no_token.clear();
+        let (state, decision) = State::load(model::select(&self.all), self.policy.clone(), self.now);
+        self.state = state;
+        self.held.push(decision);
+        self.commit();
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer { reply, answer } => self.answered(reply, &answer),
+            Effect::StartBuild(job) => {
+                let twice = self.builders.insert(job.build, Running::new(&job));
+                assert!(twice.is_none(), "build {} runs twice", job.build);
+            }
+            Effect::CancelBuild(id) => _ = self.builders.get_mut(&id).map(|running| running.stopped = true),
+            Effect::Post(post) => {
+                assert!(post.description.chars().count() <= DESCRIPTION_CHARS_MAX);
+                let check = &self.all.builds[&post.build].checks[post.check];
+                assert_eq!(
+                    (&check.context, &check.told),
+                    (&post.context, &None),
+                    "what is under way is saved as unknown"
+                );
+                self.posts.push_back(post);
+                assert_eq!(self.posts.len(), 1, "one at a time, so that no older word overtakes a newer");
+            }
+            Effect::LookUp(what) => {
+                assert!(self.question.is_none(), "one question at a time");
+                self.question = Some((what, None));
+            }
+            Effect::Show(_) => {}
+            Effect::Exit => self.exited = true,
+        }
+    }
+
+    fn answered(&mut self, reply: ReplyId, answer: &Answer) {
+        assert!(answer.status != 202 || self.all.builds.contains_key(&answer.build.expect("202 names its build")));
+        let Some(delivery) = self.asked.remove(&reply) else { return };
+        if answer.status == 503 {
+            self.hub.lose(&mut self.rng, delivery);
+        } else {
+            self.hub.sent.push(delivery);
+        }
+    }
+}
