@@ -3,10 +3,12 @@
 mod check;
 mod control;
 mod demo;
+mod hook;
 mod lamp;
 mod logger;
 mod run;
 mod show;
+mod tunnel;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,9 +79,32 @@ enum Command {
     },
     /// End a build that waits or runs.
     Cancel { id: i64 },
+    /// The webhook at GitHub.
+    Hook {
+        #[command(subcommand)]
+        word: HookWord,
+    },
     /// Run one build; the daemon starts it.
     #[command(hide = true)]
     Worker,
+}
+
+#[derive(Subcommand)]
+enum HookWord {
+    /// Make it, or mend it, and see that a ping of GitHub's arrives.
+    Install {
+        /// This box's public address; found by itself where ngrok, cloudflared or tailscale runs.
+        #[arg(long, value_name = "https://…")]
+        url: Option<String>,
+        /// Only this one; may be repeated.
+        #[arg(long, value_name = "OWNER/REPO")]
+        repository: Vec<String>,
+        /// Holds a token that may change webhooks (Webhooks: read and write). It is not kept. Left out: the daemon's.
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
+    },
+    /// How it stands.
+    Show,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -144,6 +169,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Rebuild { what } => control::rebuild(&config()?, &what),
         Command::Approve { pull, sha } => control::approve(&config()?, &pull, sha),
         Command::Cancel { id } => control::cancel(&config()?, id),
+        Command::Hook { word } => hook::run(&cli.config, word),
         Command::Worker => Ok(worker::main()?),
     }
 }

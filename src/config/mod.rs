@@ -84,6 +84,14 @@ impl Secret {
         Secret(text.into())
     }
 
+    /// The secret that stands alone in a file.
+    ///
+    /// # Errors
+    /// It can't be read, is empty, or has more than one line.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        surroundings::read_secret(path).map_err(ConfigError)
+    }
+
     /// The secret itself, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0

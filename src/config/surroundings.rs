@@ -41,6 +41,13 @@ impl Surroundings {
         }
     }
 
+    /// The same for a person at a shell: the unit takes its credentials from beside the configuration.
+    pub fn for_person(config_path: &Path) -> Self {
+        let around = Surroundings::of_process();
+        let beside = config_path.parent().map(Path::to_owned);
+        Surroundings { credentials_dir: around.credentials_dir.clone().or(beside), ..around }
+    }
+
     /// The secret in `file`, else the credential of that name, else from the environment.
     pub fn secret(&self, file: Option<&Path>, credential: &str) -> Result<Option<Secret>, String> {
         if let Some(file) = file {
@@ -68,7 +75,7 @@ pub fn read_bounded(path: &Path, bytes_max: u64) -> Result<String, String> {
     Ok(text)
 }
 
-fn read_secret(path: &Path) -> Result<Secret, String> {
+pub fn read_secret(path: &Path) -> Result<Secret, String> {
     let text =
         read_bounded(path, SECRET_BYTES_MAX).map_err(|error| format!("the secret {} {error}", path.display()))?;
     let text = text.trim_end_matches(['\n', '\r']);

@@ -59,6 +59,7 @@ pub(super) enum Ask<'a> {
     Get(Option<&'a str>),
     /// With this JSON.
     Post(&'a [u8]),
+    Patch(&'a [u8]),
 }
 
 impl Client {
@@ -129,8 +130,9 @@ impl Client {
                 let request = etag.into_iter().fold(request, |r, etag| r.header(header::IF_NONE_MATCH, etag));
                 request.config().timeout_global(left).build().call()
             }
-            Ask::Post(json) => {
-                let request = self.agent.post(url).header(header::AUTHORIZATION, authorization);
+            Ask::Post(json) | Ask::Patch(json) => {
+                let request = if let Ask::Post(_) = ask { self.agent.post(url) } else { self.agent.patch(url) };
+                let request = request.header(header::AUTHORIZATION, authorization);
                 let request = request.header(API_VERSION.0, API_VERSION.1);
                 let request = request.header(header::CONTENT_TYPE, "application/json");
                 request.config().timeout_global(left).build().send(json)
@@ -180,7 +182,7 @@ pub(super) fn clock_cure(error: &str) -> &'static str {
 fn read(response: Response<Body>, ask: Ask) -> Answer {
     let bytes_max = match ask {
         Ask::Get(_) => GET_ANSWER_BYTES_MAX,
-        Ask::Post(_) => POST_ANSWER_BYTES_MAX,
+        Ask::Post(_) | Ask::Patch(_) => POST_ANSWER_BYTES_MAX,
     };
     let (head, body) = response.into_parts();
     let mut bytes = Vec::new();

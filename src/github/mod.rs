@@ -1,10 +1,11 @@
 //! Telling GitHub: the body of the thread `github`, one call at a time.
 //!
 //! [`client`] carries a request there and back, [`statuses`] knows what a commit status is and what each answer
-//! means, [`lookups`] asks when catching up, [`doctor`] for `pilotlight check`. Nothing is paced or retried here: `logic::outbox` decides that.
+//! means, [`lookups`] asks when catching up, [`doctor`] for `pilotlight check`, [`hooks`] makes and mends our webhook. Nothing is paced or retried here: `logic::outbox` decides that.
 
 mod client;
 mod doctor;
+mod hooks;
 mod lookups;
 mod statuses;
 
@@ -16,6 +17,7 @@ use std::fmt;
 use crossbeam_channel::Receiver;
 
 pub use self::client::Client;
+pub use self::hooks::{Hook, Wanted};
 use self::lookups::Etags;
 use crate::logic::event::{Found, LookUp, Post, PostOutcome, PullPayload};
 

@@ -16,6 +16,7 @@ mod examples;
 mod forks;
 mod gate;
 mod growth;
+mod hook;
 mod house;
 mod lights;
 mod outages;

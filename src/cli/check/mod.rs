@@ -32,11 +32,7 @@ struct Finding {
 
 /// Prints the report. Exit code 1 when something is bad, 2 when that is the configuration.
 pub fn run(config_path: &Path, offline: bool, json: bool) -> Result<(), Failure> {
-    let mut surroundings = Surroundings::of_process();
-    if surroundings.credentials_dir.is_none() {
-        // The unit takes its credentials from beside the configuration; a person at a shell has no others.
-        surroundings.credentials_dir = config_path.parent().map(Path::to_owned);
-    }
+    let surroundings = Surroundings::for_person(config_path);
     let (findings, code) = match Config::read(config_path) {
         Ok(config) => {
             let findings = examine(config, config_path, &surroundings, offline);
