@@ -5,7 +5,7 @@ mod inbox;
 mod notify;
 mod reload;
 mod retention;
-mod space;
+pub mod space;
 mod start;
 mod watchdog;
 

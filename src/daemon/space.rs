@@ -8,11 +8,7 @@ use rustix::fs::statvfs;
 use super::Daemon;
 use crate::config::Config;
 use crate::logic::event::Event;
-
-/// Free bytes that no build may eat into: the database, logs and pilotlight's own needs for days. On a small file
-/// system a twentieth of it.
-const FLOOR_BYTES: u64 = 200 * 1024 * 1024;
-const FLOOR_SHARE: u64 = 20;
+use crate::logic::space::floor;
 
 /// Between looks: often enough to stop before the next build, and to see soon that a person made room.
 const BEAT: Duration = Duration::from_secs(10);
@@ -70,13 +66,34 @@ fn shortage(config: &Config) -> Option<String> {
 }
 
 fn shortage_of(dir: &Path) -> Option<String> {
-    let space = statvfs(dir).ok()?;
-    let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
-    let (free, size) = (bytes(space.f_bavail), bytes(space.f_blocks));
-    let floor = FLOOR_BYTES.min(size / FLOOR_SHARE);
-    let no_inodes = space.f_files > 0 && space.f_favail == 0;
-    (free < floor || no_inodes).then(|| {
-        let left = if no_inodes { "no file".to_owned() } else { format!("{} MiB", free / 1024 / 1024) };
-        format!("the disk is full: {left} left for {}, {} MiB are needed", dir.display(), floor / 1024 / 1024)
+    let room = Room::of(dir)?;
+    room.is_short().then(|| {
+        let left = if room.no_inodes { "no file".to_owned() } else { format!("{} MiB", room.free / 1024 / 1024) };
+        let needed = floor(room.size) / 1024 / 1024;
+        format!("the disk is full: {left} left for {}, {needed} MiB are needed", dir.display())
     })
+}
+
+/// What a file system has.
+pub struct Room {
+    /// In bytes.
+    pub size: u64,
+    /// In bytes, for a user who is not root.
+    pub free: u64,
+    no_inodes: bool,
+}
+
+impl Room {
+    /// The file system on which `dir` is; none if it can't be asked.
+    pub fn of(dir: &Path) -> Option<Room> {
+        let space = statvfs(dir).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
+        let no_inodes = space.f_files > 0 && space.f_favail == 0;
+        Some(Room { size: bytes(space.f_blocks), free: bytes(space.f_bavail), no_inodes })
+    }
+
+    /// No build may start.
+    pub fn is_short(&self) -> bool {
+        self.no_inodes || self.free < floor(self.size)
+    }
 }

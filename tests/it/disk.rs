@@ -126,6 +126,8 @@ fn below_the_floor_builds_wait_say_so_and_go_on_when_there_is_room() {
     assert_eq!([&lamp["red"], &lamp["yellow"], &lamp["green"]], ["on", "on", "off"], "{lamp}");
     assert!(scene.daemon.get_text("/", &[]).text().contains("the disk is full: "));
     scene.daemon.wait_for_log("3 MiB are needed: no build starts until there is room");
+    let checked = scene.daemon.cli(&["check", "--offline"]);
+    assert!(checked.stdout.contains(" MiB free, so no build starts: make room"), "{}", checked.stdout);
     let (late, _) = scene.open(3);
     for sha in [&queued, &late] {
         assert!(scene.described(sha, NO_SPACE).iter().filter(|p| p.sha == *sha).all(|p| p.state == "pending"));

@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{Access, access, statvfs};
+use rustix::fs::{Access, access};
 
 use super::super::control;
 use super::Finding;
 use crate::builder::{UNIT_SOCKETS, slug};
 use crate::config::{Config, Surroundings};
+use crate::daemon::space::Room;
 use crate::lights;
 use crate::logic::policy::{Isolation, RepositoryPolicy};
+use crate::logic::space::floor;
 
-/// Free space in bytes below which a build may fail, and below which pilotlight itself may.
-const SPACE_LOW: u64 = 1024 * 1024 * 1024;
-const SPACE_SHORT: u64 = 200 * 1024 * 1024;
+/// With less free space than this many times the daemon's floor a build may soon find none.
+const FLOORS_LOW: u64 = 5;
 
 /// When this was written: a clock that shows less has not been set. 2026-01-01, UTC.
 const CLOCK_MIN: Duration = Duration::from_secs(1_767_225_600);
@@ -67,17 +68,18 @@ fn directory(name: &str, dir: &Path) -> Finding {
         let cure = "if the daemon is another user, ask as that one or as root; else choose another in [storage]";
         return Finding::doubtful(about, format!("{shown} can't be written by this user: {cure}"));
     }
-    let Ok(space) = statvfs(&existing) else {
+    let Some(room) = Room::of(&existing) else {
         return Finding::doubtful(about, format!("the space of {shown} can't be asked"));
     };
-    let free = space.f_bavail.saturating_mul(space.f_frsize);
-    let words = format!("{shown}, {} MiB free", free / 1024 / 1024);
+    let words = format!("{shown}, {} MiB free", room.free / 1024 / 1024);
     let cure = "make room, or choose another in [storage]";
-    match free {
-        ..SPACE_SHORT => Finding::bad(about, format!("{words}: {cure}")),
-        SPACE_SHORT..SPACE_LOW => Finding::doubtful(about, format!("{words}, little for builds: {cure}")),
-        SPACE_LOW.. => Finding::good(about, words),
+    if room.is_short() {
+        return Finding::bad(about, format!("{words}, so no build starts: {cure}"));
     }
+    if room.free < floor(room.size) * FLOORS_LOW {
+        return Finding::doubtful(about, format!("{words}, little for builds: {cure}"));
+    }
+    Finding::good(about, words)
 }
 
 fn clock() -> Finding {
