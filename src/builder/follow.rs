@@ -196,6 +196,7 @@ impl<'a> Course<'a> {
         *phase = Phase::Ended;
         let end = match end {
             CheckEnd::TimedOut(after) => CheckEnd::TimedOut(after.min(check.timeout)),
+            CheckEnd::Silent(after) => CheckEnd::Silent(after.min(self.job.silence)),
             CheckEnd::Broken(why) => CheckEnd::Broken(plain(&why)),
             end => end,
         };

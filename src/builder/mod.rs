@@ -189,6 +189,7 @@ fn worker_job(job: &Job, mirror: &Mirror, room: PathBuf) -> WorkerJob {
         mirror: mirror.path().to_owned(),
         room,
         checks: job.checks.clone(),
+        silence: job.silence,
     }
 }
 

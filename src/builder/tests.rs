@@ -84,6 +84,7 @@ pub fn job(clone_url: String, sha: String) -> Job {
         base_ref: "main".to_owned(),
         head_ref: "topic".to_owned(),
         checks: vec![check(0, "lint"), check(1, "test")],
+        silence: Duration::from_secs(30),
     }
 }
 

@@ -88,6 +88,8 @@ struct BuilderTable {
     workers: Spanned<usize>,
     #[serde(deserialize_with = "fields::timeout")]
     timeout: Option<Duration>,
+    #[serde(deserialize_with = "fields::timeout")]
+    silence: Option<Duration>,
     isolation: Isolation,
     approval: Approval,
 }
@@ -159,6 +161,7 @@ impl Default for BuilderTable {
         BuilderTable {
             workers: Spanned::new(0..0, 1),
             timeout: None,
+            silence: None,
             isolation: Isolation::Systemd,
             approval: Approval::Forks,
         }
@@ -167,6 +170,10 @@ impl Default for BuilderTable {
 
 /// A build's limit where the file names none: long enough for a slow test on a slow Pi.
 const TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// A check's silence where the file names none: longer than a link of a large program takes on a Pi, and shorter than
+/// anybody waits for what hangs.
+const SILENCE: Duration = Duration::from_secs(15 * 60);
 
 pub fn parse(text: &str) -> Result<File, toml::de::Error> {
     toml::from_str(text)
@@ -199,7 +206,12 @@ pub fn check(file: File, surroundings: &Surroundings) -> Result<Config, Problem>
         blink: file.lights.blink,
         follow: file.lights.follow,
         lights: lights(file.lights)?,
-        builder: Builder { workers, isolation: file.builder.isolation, approval: file.builder.approval },
+        builder: Builder {
+            workers,
+            isolation: file.builder.isolation,
+            approval: file.builder.approval,
+            silence: file.builder.silence.unwrap_or(SILENCE),
+        },
         state_dir: directory(file.storage.state_dir, surroundings.state_dir.as_ref(), "state_dir")?,
         cache_dir: directory(file.storage.cache_dir, surroundings.cache_dir.as_ref(), "cache_dir")?,
         repositories,

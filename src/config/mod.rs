@@ -73,6 +73,7 @@ pub struct Builder {
     pub workers: usize,
     pub isolation: Isolation,
     pub approval: Approval,
+    pub silence: Duration,
 }
 
 /// Bytes that must not be seen: they have no `Display`, and their `Debug` hides them.
@@ -163,6 +164,7 @@ impl Config {
             workers: self.builder.workers,
             isolation: self.builder.isolation,
             approval: self.builder.approval,
+            silence: self.builder.silence,
             follow: self.follow,
             blink: self.blink,
             dashboard_url: dashboard_url.to_owned(),

@@ -82,7 +82,7 @@ fn the_shipped_file_shows_every_key_beside_its_default() {
     all.repositories[0].checks = shipped.repositories[0].checks.clone();
     assert_eq!(debug(&all), debug(&shipped));
     let keys = "listen path secret_file max_body api_url token_file listen url driver pins active_low blink follow \
-                workers timeout isolation approval state_dir cache_dir name clone_url context run timeout";
+                workers timeout silence isolation approval state_dir cache_dir name clone_url context run timeout";
     let shown = text.lines().filter_map(|l| l.split_once(" = ")).map(|(key, _)| key).filter(|k| !k.starts_with('#'));
     assert_eq!(shown.collect::<Vec<_>>().join(" "), keys);
 }
@@ -93,7 +93,7 @@ fn everything_can_be_said() {
         "[webhook]\nlisten = \"off\"\n[dashboard]\nlisten = \"localhost:0\"\nurl = \"https://ci.acme.example/\"\n\
          [github]\napi_url = \"https://git.acme.example:8443/api/v3/\"\n\
          [lights]\ndriver = \"terminal\"\npreset = \"pi-traffic\"\nactive_low = true\nblink = false\nfollow = \"worst\"\n\
-         [builder]\nworkers = 16\ntimeout = \"1h 30m\"\nisolation = \"none\"\napproval = \"all\"\n\
+         [builder]\nworkers = 16\ntimeout = \"1h 30m\"\nsilence = \"24h\"\nisolation = \"none\"\napproval = \"all\"\n\
          [[repository]]\nname = \"acme/app\"\nclone_url = \"file:///srv/app.git\"\n\
          [[repository.check]]\ncontext = \"prüfen\"\nrun = \"make\"\ntimeout = \"2h\"\n\
          [[repository]]\nname = \"acme/.github\"\n",
@@ -106,6 +106,7 @@ fn everything_can_be_said() {
     assert_eq!(config.lights.pins, Pins { red: 9, yellow: 10, green: 11 });
     let policy = config.policy("http://box:1");
     assert_eq!((policy.workers, policy.follow, policy.blink), (16, Follow::Worst, false));
+    assert_eq!(policy.silence, Duration::from_secs(86_400));
     assert_eq!((policy.isolation, policy.approval), (Isolation::None, Approval::All));
     assert_eq!(policy.repositories[0].clone_url, "file:///srv/app.git");
     assert_eq!(policy.repositories[0].checks[0].timeout, Duration::from_secs(5400), "the builder's is shorter");

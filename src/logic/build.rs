@@ -87,6 +87,10 @@ pub enum CheckEnd {
     Signalled(i32),
     /// Ended by us after this long.
     TimedOut(Duration),
+    /// Ended by us because it wrote nothing for this long.
+    Silent(Duration),
+    /// The kernel killed some of it for want of memory; the limit, in bytes, where one was set.
+    OutOfMemory { limit_bytes: Option<u64> },
     /// It never ran, or its end could not be learned.
     Broken(String),
 }

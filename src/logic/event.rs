@@ -215,6 +215,8 @@ pub struct Job {
     pub base_ref: String,
     pub head_ref: String,
     pub checks: Vec<JobCheck>,
+    /// A check that writes nothing for this long is ended.
+    pub silence: Duration,
 }
 
 /// One check of a [`Job`]; `index` is its place in the build.

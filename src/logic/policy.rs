@@ -14,6 +14,8 @@ pub struct Policy {
     pub workers: usize,
     pub isolation: Isolation,
     pub approval: Approval,
+    /// A check that writes nothing for this long is ended.
+    pub silence: Duration,
     pub follow: Follow,
     /// A running build blinks; otherwise its yellow is steady.
     pub blink: bool,

@@ -30,6 +30,7 @@ impl State {
             base_ref: build.base_ref.clone(),
             head_ref: build.head_ref.clone(),
             checks: build.checks.iter().enumerate().filter_map(wanted).collect(),
+            silence: self.policy.silence,
         };
         let overdue_at = now.mono + hold_max(job.checks.iter().map(|c| c.timeout));
         self.queue.active.insert(id, Active { repository: build.repository.clone(), stranger, overdue_at });

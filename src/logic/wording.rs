@@ -85,9 +85,20 @@ pub fn check_ended(end: &CheckEnd, took: Duration) -> (CheckState, String) {
         CheckEnd::Exited(code) => (CheckState::Failure, format!("Failed in {took}: exit code {code}")),
         CheckEnd::Signalled(9) => (CheckState::Error, format!("Killed after {took} (signal 9, KILL)")),
         CheckEnd::Signalled(n) => (CheckState::Failure, format!("Failed in {took}: signal {n}{}", signal_name(*n))),
+        CheckEnd::OutOfMemory { limit_bytes } => {
+            (CheckState::Error, format!("Out of memory after {took}{}", limit_bytes.map(limit).unwrap_or_default()))
+        }
+        CheckEnd::Silent(limit) => (CheckState::Error, format!("No output for {}: ended", duration(*limit))),
         CheckEnd::TimedOut(limit) => (CheckState::Error, format!("Timed out after {}", duration(*limit))),
         CheckEnd::Broken(error) => (CheckState::Error, not_run(error)),
     }
+}
+
+/// ` (limit 1.5 GiB)`, in the largest unit of which it is one.
+fn limit(bytes: u64) -> String {
+    const MIB: u64 = 1024 * 1024;
+    let gib = bytes as f64 / (1024 * MIB) as f64;
+    if gib < 1.0 { format!(" (limit {} MiB)", bytes / MIB) } else { format!(" (limit {gib:.1} GiB)") }
 }
 
 fn signal_name(signal: i32) -> &'static str {

@@ -12,12 +12,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use self::processes::{Processes, Stopped};
+use self::memory::Memory;
+use self::processes::{Limits, Processes, Stopped};
 use self::protocol::{Frame, News, WorkerJob};
 use self::room::Room;
 use crate::logic::event::JobCheck;
 
 mod descent;
+mod memory;
 mod processes;
 pub mod protocol;
 mod room;
@@ -75,7 +77,10 @@ fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes) -> Result<
     tree::check_out(&room, &job.mirror, &job.sha, processes, &mut log)?;
     for check in &job.checks {
         daemon.tell(&Frame::News(News::CheckStarted { check: check.index }))?;
-        let (end, took) = processes.run(command(job, check, &room), check.timeout, &mut log)?;
+        let memory = Memory::look();
+        let limits = Limits { time: check.timeout, silence: job.silence };
+        let (end, took) = processes.run(command(job, check, &room), limits, &mut log)?;
+        let end = memory.judge(end);
         daemon.tell(&Frame::News(News::CheckFinished { check: check.index, end, took }))?;
     }
     Ok(())

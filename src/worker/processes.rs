@@ -56,6 +56,21 @@ impl std::error::Error for Stopped {}
 /// Takes output as it comes, at most 64 KiB at once.
 pub type Sink<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
+/// How long a command is borne with.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub time: Duration,
+    /// Without a byte of output.
+    pub silence: Duration,
+}
+
+impl From<Duration> for Limits {
+    /// Silence is no fault.
+    fn from(time: Duration) -> Limits {
+        Limits { time, silence: Duration::MAX }
+    }
+}
+
 /// All processes below this one.
 pub struct Processes {
     daemon: UnixStream,
@@ -84,30 +99,29 @@ impl Processes {
         Ok(Processes { daemon, asked_to_stop, child_ended, stopping: false, child, status, output, alone: true })
     }
 
-    /// Runs `command` in a session of its own, without input, for at most `limit`; what it writes to either
+    /// Runs `command` in a session of its own, without input, within `limits`; what it writes to either
     /// output goes to `sink` in order. When this returns, nothing it started is left. Also tells how long
     /// the command itself took.
     ///
     /// # Errors
     /// [`Stopped`]; those of `sink`; processes that can't be ended. Then [`Processes::end`] must follow. A
     /// command that can't be started is [`CheckEnd::Broken`].
-    pub fn run(&mut self, command: Command, limit: Duration, sink: &mut Sink) -> Result<(CheckEnd, Duration)> {
+    pub fn run(&mut self, command: Command, limits: Limits, sink: &mut Sink) -> Result<(CheckEnd, Duration)> {
         let begun = Instant::now();
         if let Err(error) = self.start(command) {
             return Ok((CheckEnd::Broken(format!("it could not be started: {error}")), begun.elapsed()));
         }
-        let in_time = self.follow(limit, sink, |me| me.status.is_some())?;
+        let overrun = self.follow(limits, sink, |me| me.status.is_some())?;
         let took = begun.elapsed();
-        if in_time {
-            self.follow(DRAIN_GRACE, sink, |me| me.output.is_none())?;
+        if overrun.is_none() {
+            self.follow(DRAIN_GRACE.into(), sink, |me| me.output.is_none())?;
         } else {
             ask_to_end();
-            self.follow(KILL_GRACE, sink, |me| me.alone)?;
+            self.follow(KILL_GRACE.into(), sink, |me| me.alone)?;
         }
         self.kill()?;
         self.drain(sink)?;
-        let status = self.status.take().filter(|_| in_time);
-        Ok((status.map_or(CheckEnd::TimedOut(limit), check_end), took))
+        Ok((overrun.unwrap_or_else(|| check_end(self.status.take())), took))
     }
 
     /// Waits until `limit` has passed or something happened.
@@ -124,7 +138,7 @@ impl Processes {
         self.reap()?;
         if !self.alone {
             ask_to_end();
-            self.follow(STOP_GRACE, &mut |_| Ok(()), |me| me.alone)?;
+            self.follow(STOP_GRACE.into(), &mut |_| Ok(()), |me| me.alone)?;
         }
         self.kill()
     }
@@ -150,20 +164,25 @@ impl Processes {
         Ok(())
     }
 
-    /// Passes output on until `done` or until `limit` has passed; true for `done`.
-    fn follow(&mut self, limit: Duration, sink: &mut Sink, done: fn(&Self) -> bool) -> Result<bool> {
+    /// Passes output on until `done`, or until one of `limits` is reached: then that is the end.
+    fn follow(&mut self, limits: Limits, sink: &mut Sink, done: fn(&Self) -> bool) -> Result<Option<CheckEnd>> {
         let begun = Instant::now();
+        let mut heard = begun;
         loop {
             self.reap()?;
             if done(self) {
-                return Ok(true);
+                return Ok(None);
             }
-            let left = limit.saturating_sub(begun.elapsed());
+            let left = limits.time.saturating_sub(begun.elapsed());
             if left.is_zero() {
-                return Ok(false);
+                return Ok(Some(CheckEnd::TimedOut(limits.time)));
             }
-            if self.wait(left)? {
-                self.pass_on(sink)?;
+            let quiet = limits.silence.saturating_sub(heard.elapsed());
+            if quiet.is_zero() {
+                return Ok(Some(CheckEnd::Silent(limits.silence)));
+            }
+            if self.wait(left.min(quiet))? && self.pass_on(sink)? > 0 {
+                heard = Instant::now();
             }
         }
     }
@@ -285,10 +304,10 @@ fn ask_to_end() {
     signal_all(Signal::CONT);
 }
 
-fn check_end(status: WaitStatus) -> CheckEnd {
-    match (status.exit_status(), status.terminating_signal()) {
-        (Some(code), _) => CheckEnd::Exited(code),
-        (_, Some(signal)) => CheckEnd::Signalled(signal),
+fn check_end(status: Option<WaitStatus>) -> CheckEnd {
+    match status.map(|status| (status.exit_status(), status.terminating_signal())) {
+        Some((Some(code), _)) => CheckEnd::Exited(code),
+        Some((_, Some(signal))) => CheckEnd::Signalled(signal),
         _ => CheckEnd::Broken("its end could not be learned".into()),
     }
 }

@@ -32,6 +32,8 @@ pub struct WorkerJob {
     /// The worker's own room: tree, home, cache, tmp and the lock are below it.
     pub room: PathBuf,
     pub checks: Vec<JobCheck>,
+    /// A check that writes nothing for this long is ended.
+    pub silence: Duration,
 }
 
 /// What a worker tells besides log bytes.

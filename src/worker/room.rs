@@ -108,7 +108,7 @@ pub fn remove(path: &Path, processes: &mut Processes) -> Result<()> {
             said = bytes.to_vec();
             Ok(())
         };
-        let (end, _) = processes.run(command, REMOVE_TIMEOUT, &mut sink)?;
+        let (end, _) = processes.run(command, REMOVE_TIMEOUT.into(), &mut sink)?;
         if program == "rm" && end != CheckEnd::Exited(0) {
             bail!("{}: {}", what(), String::from_utf8_lossy(&said).trim_end());
         }

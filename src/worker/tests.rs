@@ -11,6 +11,9 @@ use tempfile::TempDir;
 use super::*;
 use crate::logic::build::CheckEnd;
 
+mod ends;
+mod rooms;
+
 /// Makes [`act_as_worker`] one.
 const ACT: &str = "PILOTLIGHT_TEST_WORKER";
 /// Long enough for whatever is not about time.
@@ -71,6 +74,7 @@ impl Bench {
             mirror: self.path("repo/.git"),
             room: self.path("room"),
             checks: scripts.iter().enumerate().map(check).collect(),
+            silence: AMPLE,
         }
     }
 
@@ -246,142 +250,6 @@ fn a_check_starts_with_clean_signals_and_no_descriptors_of_ours() {
     assert_eq!(standard(lines.next().unwrap()), 0);
     assert_eq!(standard(lines.next().unwrap()), standard(ours) & !not_passed_on);
     assert_eq!(lines.next().unwrap(), "0\n1\n2\n3\n/dev/null\n0\n700\n");
-}
-
-#[test]
-fn nothing_outlives_its_check_nor_holds_it_up() {
-    let table = [
-        "sleep 1000 & echo $!",
-        "setsid sleep 1000 & echo $!",
-        "mkfifo one; (setsid sh -c 'sleep 1000 & echo $!; echo >one' &); read said <one",
-        "mkfifo two; setsid sh -c 'trap \"\" TERM; sleep 1000 & echo $! $$; echo >two; wait' & read said <two; exit 1",
-        "sleep 1000 & kill -STOP $!; echo $!",
-    ];
-    let outcome = Bench::new().build(&table);
-    assert_eq!(outcome.ends.len(), table.len());
-    assert!(outcome.ends.iter().all(|end| matches!(end, CheckEnd::Exited(_))), "{outcome:?}");
-    let pids = pids(&outcome.log);
-    assert_eq!(pids.len(), table.len() + 1);
-    assert_gone(&pids);
-}
-
-#[test]
-fn last_words_of_helpers_are_waited_for_a_moment() {
-    let outcome = Bench::new().build(&["(while kill -0 $$ 2>/dev/null; do :; done; echo late) & exit 4"]);
-    assert_eq!((outcome.log.as_str(), &outcome.ends[..]), ("late\n", &[CheckEnd::Exited(4)][..]));
-}
-
-#[test]
-fn a_timeout_asks_first_and_the_next_check_runs() {
-    let bench = Bench::new();
-    let mut job = bench.job(&[
-        "trap 'echo cleaned; exit 0' TERM; setsid sleep 1000 & echo $! $$; while :; do wait; done",
-        "trap '' TERM; sleep 1000 & echo $! $$; while :; do wait; done",
-        "echo next",
-    ]);
-    let short = Duration::from_secs(1);
-    job.checks[0].timeout = short;
-    job.checks[1].timeout = short;
-    let outcome = Worker::start(&job).outcome();
-    assert_eq!(outcome.ends, [CheckEnd::TimedOut(short), CheckEnd::TimedOut(short), CheckEnd::Exited(0)]);
-    let lines: Vec<_> = outcome.log.lines().collect();
-    assert_eq!((lines[1], lines[3], lines.len()), ("cleaned", "next", 4));
-    assert_gone(&pids(&format!("{} {}", lines[0], lines[2])));
-}
-
-#[test]
-fn the_end_of_the_stream_ends_everything() {
-    let scripts = [
-        "sleep 1000 & setsid sleep 1000 & echo pids $! $$; wait",
-        "setsid sh -c 'trap \"\" TERM; (setsid sleep 1000 & echo pids $! $$); while :; do wait; done' & wait",
-        "setsid yes >/dev/null & echo pids $! $$; yes",
-    ];
-    for script in scripts {
-        let bench = Bench::new();
-        let mut worker = Worker::start(&bench.job(&[script, "touch ../home/next"]));
-        let pids = pids(&worker.line("pids "));
-        worker.stop();
-        assert_gone(&pids);
-        assert!(!bench.path("room/home/next").exists());
-        assert!(bench.path("room/tree/file").exists());
-    }
-}
-
-#[test]
-fn a_signal_to_the_worker_is_the_end_of_the_stream() {
-    let bench = Bench::new();
-    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
-        let mut worker = Worker::start(&bench.job(&["setsid sleep 1000 & echo pids $! $$; wait"]));
-        let pids = pids(&worker.line("pids "));
-        kill_process(Pid::from_child(&worker.child), signal).unwrap();
-        assert_eq!(worker.next(), None);
-        worker.stop();
-        assert_gone(&pids);
-    }
-}
-
-#[test]
-fn the_end_of_the_stream_ends_git_too() {
-    let bench = Bench::new();
-    fs::create_dir(bench.path("bin")).unwrap();
-    bench.sh("mkfifo ../told; printf '#!/bin/sh\\nsleep 1000 & echo $! $$ >%s/told; wait' $HOME >../bin/git; chmod +x ../bin/git");
-    let path = format!("{}:{}", bench.path("bin").display(), path().display());
-    let worker = Worker::start_with(&bench.job(&["true"]), &path.into());
-    let pids = pids(&fs::read_to_string(bench.path("told")).unwrap());
-    worker.stop();
-    assert_gone(&pids);
-}
-
-#[test]
-fn a_killed_worker_takes_its_child_along() {
-    let bench = Bench::new();
-    let mut worker = Worker::start(&bench.job(&["echo pids $$; while :; do read x </dev/zero; done"]));
-    let child = pidfd_open(pids(&worker.line("pids "))[0], PidfdFlags::empty()).unwrap();
-    kill_process(Pid::from_child(&worker.child), Signal::KILL).unwrap();
-    poll(&mut [PollFd::new(&child, PollFlags::IN)], None).unwrap();
-    worker.child.wait().unwrap();
-}
-
-#[test]
-fn a_crowd_that_grows_again_is_killed() {
-    let respawner = "trap '' TERM HUP; while :; do sleep 1000 & wait; done";
-    let comet = "comet() { setsid sh -c \"$c\" & exit; }; comet";
-    let script = format!(
-        "c='{comet}'; export c; setsid sh -c \"$c\"
-        for i in $(seq 200); do setsid sh -c \"{respawner}\" & echo pids $!; done; echo all"
-    );
-    let outcome = Bench::new().build(&[&script]);
-    assert_eq!(outcome.ends, [CheckEnd::Exited(0)]);
-    assert!(outcome.log.ends_with("all\n"));
-    assert_gone(&pids(&outcome.log.replace("pids", "").replace("all", "")));
-}
-
-#[test]
-fn much_output_takes_little_memory() {
-    let count = 100_000_000;
-    let scripts = [format!("head -c {count} /dev/zero"), "grep VmHWM /proc/$PPID/status".into()];
-    let outcome = Bench::new().build(&scripts.each_ref().map(String::as_str));
-    let peak = outcome.log[count..].strip_prefix("VmHWM:").unwrap().trim_end().strip_suffix("kB").unwrap();
-    assert!(peak.trim().parse::<u32>().unwrap() < 32 * 1024, "{peak} kB");
-}
-
-#[test]
-fn one_room_serves_one_build_at_a_time() {
-    let bench = Bench::new();
-    let script = "mkdir ../home/busy || exit 9; seq 10000 | sort -R | tail -n 1; rmdir ../home/busy";
-    let workers: Vec<_> = (0..6).map(|_| Worker::start(&bench.job(&[script]))).collect();
-    for worker in workers {
-        assert_eq!(worker.outcome().ends, [CheckEnd::Exited(0)]);
-    }
-}
-
-#[test]
-fn who_waits_for_the_room_can_be_stopped() {
-    let bench = Bench::new();
-    let mut first = Worker::start(&bench.job(&["echo in; exec sleep 1000"]));
-    first.line("in");
-    Worker::start(&bench.job(&["true"])).stop();
-    first.stop();
 }
 
 #[test]

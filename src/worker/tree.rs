@@ -148,7 +148,7 @@ impl Tree<'_, '_> {
         let commit = format!("{}^{{commit}}", self.sha);
         let mut command = self.git_command(&["cat-file", "-e", &commit]);
         command.env("GIT_DIR", self.mirror).current_dir("/");
-        let (end, _) = self.processes.run(command, GIT_TIMEOUT, &mut |_| Ok(()))?;
+        let (end, _) = self.processes.run(command, GIT_TIMEOUT.into(), &mut |_| Ok(()))?;
         Ok(end == CheckEnd::Exited(0))
     }
 
@@ -161,7 +161,7 @@ impl Tree<'_, '_> {
             said.drain(..said.len().saturating_sub(GIT_OUTPUT_BYTES_MAX));
             Ok(())
         };
-        let (end, _) = self.processes.run(command, GIT_TIMEOUT, &mut sink)?;
+        let (end, _) = self.processes.run(command, GIT_TIMEOUT.into(), &mut sink)?;
         if end == CheckEnd::Exited(0) {
             return Ok(said);
         }

@@ -56,6 +56,7 @@ fn a_job() -> Frame {
         mirror: "/".into(),
         room: "/".into(),
         checks: job.checks,
+        silence: job.silence,
     })
 }
 
@@ -99,15 +100,20 @@ fn what_it_claims_is_cut_to_what_can_be() {
         stream.write_all(&frames(&said)).unwrap();
     });
     assert_eq!(told.end, End::Done { error: None });
+    let silent = follow_peer(LONG, move |mut stream, _keep| {
+        stream.write_all(&frames(&[started(0), ended(0, CheckEnd::Silent(Duration::MAX))])).unwrap();
+    });
     let ends: Vec<_> = told
         .news
         .iter()
+        .chain(&silent.news)
         .filter_map(|news| match news {
             BuildNews::CheckFinished { end, took, .. } => Some((end, took)),
             _ => None,
         })
         .collect();
     assert_eq!(ends[0].0, &CheckEnd::TimedOut(Duration::from_secs(60)));
+    assert_eq!(ends[2].0, &CheckEnd::Silent(Duration::from_secs(30)));
     assert_eq!(ends[1].0, &CheckEnd::Broken(format!("a b {}", "c".repeat(196))));
     assert!(ends.iter().all(|(_, took)| **took < Duration::from_secs(60)), "{ends:?}");
 }

@@ -32,14 +32,18 @@ fn all_checks_run_after_a_failure_too() {
 #[test]
 fn how_checks_end() {
     check(expect![[r#"
-        with checks=a,b,c,d,e,f
+        with checks=a,b,c,d,e,f,g,h,i,j
         0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 a: pending, Queued; start #1 a, b, c, d, e, f
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 a: pending, Queued; start #1 a, b, c, d, e, f, g, h, i, j
             post #1 b: pending, Queued
             post #1 c: pending, Queued
             post #1 d: pending, Queued
             post #1 e: pending, Queued
             post #1 f: pending, Queued
+            post #1 g: pending, Queued
+            post #1 h: pending, Queued
+            post #1 i: pending, Queued
+            post #1 j: pending, Queued
         1s posts hang
         1s started #1
             lamp blinking yellow: acme/app#7 is running
@@ -56,10 +60,18 @@ fn how_checks_end() {
         1s check #1/4 timeout 10m
         1s check #1/5 started
         1s check #1/5 broken the checkout failed
+        1s check #1/6 started
+        1s check #1/6 silent 15m
+        1s check #1/7 started
+        1s check #1/7 starved 41s
+        1s check #1/8 started
+        1s check #1/8 starved 41s 1536
+        1s check #1/9 started
+        1s check #1/9 starved 41s 640
             lamp red: acme/app#7 failed
         1s finished #1
         1s show #1
-            #1 failure (Failed in 0s: exit code 127), attempt 1, base main; a Success: Passed in 1h 1m 1s; b Failure: Failed in 0s: exit code 127; c Failure: Failed in 5s: signal 11 (SEGV); d Error: Killed after 5s (signal 9, KILL); e Error: Timed out after 10m; f Error: Not run to its end: the checkout failed
+            #1 failure (Failed in 0s: exit code 127), attempt 1, base main; a Success: Passed in 1h 1m 1s; b Failure: Failed in 0s: exit code 127; c Failure: Failed in 5s: signal 11 (SEGV); d Error: Killed after 5s (signal 9, KILL); e Error: Timed out after 10m; f Error: Not run to its end: the checkout failed; g Error: No output for 15m: ended; h Error: Out of memory after 41s; i Error: Out of memory after 41s (limit 1.5 GiB); j Error: Out of memory after 41s (limit 640 MiB)
     "#]]);
 }
 

@@ -16,6 +16,7 @@ pub fn policy() -> Policy {
         workers: 1,
         isolation: Isolation::Systemd,
         approval: Approval::Forks,
+        silence: Duration::from_secs(900),
         follow: Follow::Latest,
         blink: true,
         dashboard_url: "http://box:8080".to_owned(),
@@ -203,6 +204,12 @@ fn check_news(check: usize, all: &[&str]) -> BuildNews {
         ["exit", code, took] => (CheckEnd::Exited(number(code)), seconds(took)),
         ["signal", signal, took] => (CheckEnd::Signalled(number(signal)), seconds(took)),
         ["timeout", limit] => (CheckEnd::TimedOut(seconds(limit)), seconds(limit)),
+        ["silent", limit] => (CheckEnd::Silent(seconds(limit)), seconds(limit)),
+        ["starved", took] => (CheckEnd::OutOfMemory { limit_bytes: None }, seconds(took)),
+        ["starved", took, mib] => {
+            let limit_bytes = Some(number(mib) as u64 * 1024 * 1024);
+            (CheckEnd::OutOfMemory { limit_bytes }, seconds(took))
+        }
         ["broken", why @ ..] => (CheckEnd::Broken(why.join(" ")), Duration::ZERO),
         _ => panic!("no such end: {all:?}"),
     };

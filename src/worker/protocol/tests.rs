@@ -18,6 +18,7 @@ fn job() -> WorkerJob {
             run: "make \"test\"".into(),
             timeout: Duration::from_millis(1500),
         }],
+        silence: Duration::from_secs(900),
     }
 }
 
