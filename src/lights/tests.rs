@@ -73,6 +73,30 @@ fn hardware_md_wires_every_preset_as_the_code_does() {
 }
 
 #[test]
+fn drawings_and_wiring_tables_name_the_places_that_the_code_knows() {
+    let pages = [
+        include_str!("../../hardware.md"),
+        include_str!("../../hardware/leds.svg"),
+        include_str!("../../hardware/tower.svg"),
+        include_str!("../../hardware/transistor.svg"),
+        include_str!("../../hardware/relay.svg"),
+    ];
+    for page in pages {
+        let wires = page.split("BCM ").skip(1).filter_map(|rest| rest.split_once(", place "));
+        let wires: Vec<_> = wires.filter_map(|(bcm, rest)| Some((bcm.parse().ok()?, digits(rest)))).collect();
+        assert!(!wires.is_empty(), "no wire in {}", page.lines().next().unwrap_or_default());
+        for (bcm, place) in wires {
+            assert_eq!(header_pin(bcm), Some(place), "BCM {bcm}");
+        }
+    }
+}
+
+/// The number that a text begins with.
+fn digits(text: &str) -> u8 {
+    text.split(|c: char| !c.is_ascii_digit()).next().and_then(|n| n.parse().ok()).expect("a number")
+}
+
+#[test]
 fn an_unknown_board_is_answered_with_the_nearest() {
     let told = preset("pi-stop-a-plu").unwrap_err();
     assert_eq!(
