@@ -142,7 +142,7 @@ fn client(config: &Config, token: Option<&Secret>) -> Result<Client> {
 }
 
 /// The address a person gave, with the path that we listen at.
-fn payload_url(given: &str, path: &str) -> Result<String, String> {
+pub fn payload_url(given: &str, path: &str) -> Result<String, String> {
     let fits = given.starts_with("https://") || given.starts_with("http://");
     let plain = given.chars().all(|c| c.is_ascii_graphic() && !"?#@\"<>\\".contains(c));
     if !fits || !plain {

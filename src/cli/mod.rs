@@ -1,5 +1,6 @@
 //! The command line: one file per command, and the exit codes (0 done, 1 failed, 2 wrong usage or configuration).
 
+mod backup;
 mod check;
 mod control;
 mod demo;
@@ -7,6 +8,7 @@ mod hook;
 mod lamp;
 mod logger;
 mod run;
+mod setup;
 mod show;
 mod tunnel;
 
@@ -79,6 +81,10 @@ enum Command {
     },
     /// End a build that waits or runs.
     Cancel { id: i64 },
+    /// From an installed package to the first green lamp, in at most five answers.
+    Setup(Box<setup::Options>),
+    /// Write configuration, secrets and history into one file, for `setup --restore`.
+    Backup { file: PathBuf },
     /// The webhook at GitHub.
     Hook {
         #[command(subcommand)]
@@ -169,6 +175,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Rebuild { what } => control::rebuild(&config()?, &what),
         Command::Approve { pull, sha } => control::approve(&config()?, &pull, sha),
         Command::Cancel { id } => control::cancel(&config()?, id),
+        Command::Setup(options) => setup::run(&cli.config, *options),
+        Command::Backup { file } => Ok(backup::backup(&cli.config, &config()?, &file)?),
         Command::Hook { word } => hook::run(&cli.config, word),
         Command::Worker => Ok(worker::main()?),
     }

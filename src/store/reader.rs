@@ -43,6 +43,16 @@ impl Reader {
         Ok(Reader { connection, path: path.to_owned(), inode: inode(path) })
     }
 
+    /// Writes a whole and consistent copy to `path`, where nothing is yet; the daemon may go on writing.
+    ///
+    /// # Errors
+    /// It can't be read or written.
+    pub fn copy_to(&self, path: &Path) -> Result<()> {
+        let text = path.to_str().context("the copy's name is not in UTF-8")?;
+        self.connection.execute("VACUUM INTO ?", [text]).context("the database can't be copied")?;
+        Ok(())
+    }
+
     /// False once the database was set aside: another one is in its place.
     pub fn is_current(&self) -> bool {
         inode(&self.path) == self.inode

@@ -14,7 +14,7 @@ use crate::support::scene::APP;
 
 /// A stand-in for the parts of GitHub's API that only `check` asks: each path answers as the table says, all others
 /// 404. It lives as long as the test's process.
-fn doctor(table: Vec<(&'static str, u16, Value)>) -> String {
+pub fn doctor(table: Vec<(&'static str, u16, Value)>) -> String {
     let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
     let url = format!("http://{}", server.server_addr());
     thread::spawn(move || {
@@ -29,7 +29,7 @@ fn doctor(table: Vec<(&'static str, u16, Value)>) -> String {
 }
 
 /// A GitHub where all is well.
-fn healthy() -> Vec<(&'static str, u16, Value)> {
+pub fn healthy() -> Vec<(&'static str, u16, Value)> {
     let hook = json!([{ "id": 1, "active": true, "events": ["pull_request"], "last_response": { "code": 200 },
         "config": { "url": "https://tunnel.example/event_handler" } }]);
     vec![
@@ -43,7 +43,7 @@ fn healthy() -> Vec<(&'static str, u16, Value)> {
 }
 
 /// The same, but for one answer.
-fn but(path: &'static str, status: u16, body: Value) -> Vec<(&'static str, u16, Value)> {
+pub fn but(path: &'static str, status: u16, body: Value) -> Vec<(&'static str, u16, Value)> {
     let mut table = healthy();
     table.retain(|(known, ..)| *known != path);
     table.push((path, status, body));

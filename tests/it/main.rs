@@ -22,6 +22,7 @@ mod lights;
 mod outages;
 mod restarts;
 mod secrets;
+mod setup;
 mod standins;
 mod statuses;
 mod support;

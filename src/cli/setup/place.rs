@@ -1,0 +1,139 @@
+//! Where configuration and secrets go, and with which modes.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::text;
+use crate::config::{Config, Secret, Surroundings};
+
+/// The service's directories, as its unit names them.
+pub const STATE_DIR: &str = "/var/lib/pilotlight";
+pub const CACHE_DIR: &str = "/var/cache/pilotlight";
+
+/// The webhook's secret, in bytes of chance: as many as its HMAC has.
+const SECRET_BYTES: usize = 32;
+
+/// The configuration to be written, and what belongs to it.
+pub struct Place {
+    pub config: PathBuf,
+    /// It is the one that the service reads: secrets are found by name, and units are started.
+    pub is_service: bool,
+}
+
+impl Place {
+    /// # Errors
+    /// This user may not write there.
+    pub fn of(config: &Path) -> Result<Place> {
+        let is_service = super::is_service(config);
+        if is_service && !rustix::process::geteuid().is_root() {
+            bail!("setting up the service writes below /etc and starts units: run it with sudo");
+        }
+        let config = std::path::absolute(config)?;
+        Ok(Place { config, is_service })
+    }
+
+    /// The directory of configuration and secrets.
+    pub fn directory(&self) -> &Path {
+        self.config.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Where a secret is kept.
+    pub fn secret(&self, name: &str) -> PathBuf {
+        self.directory().join(name)
+    }
+
+    /// What a new configuration begins as. Only the service has directories of its own below /var.
+    pub fn template(&self) -> String {
+        match self.is_service {
+            true => text::TEMPLATE.to_owned(),
+            false => text::unset(text::TEMPLATE, "storage", &["state_dir", "cache_dir"]),
+        }
+    }
+
+    /// What the text says, as whoever runs the daemon will read it.
+    ///
+    /// # Errors
+    /// As [`Config::parse`].
+    pub fn parse(&self, text: &str) -> Result<Config> {
+        let mut surroundings = Surroundings::of_process();
+        if self.is_service {
+            (surroundings.state_dir, surroundings.cache_dir) = (Some(STATE_DIR.into()), Some(CACHE_DIR.into()));
+        }
+        Config::parse(text, &self.config.display().to_string(), &surroundings).map_err(|e| anyhow!(e.0))
+    }
+
+    /// The files of all secrets that there are.
+    pub fn secrets(&self, config: &Config) -> Vec<PathBuf> {
+        let named = [("github-token", &config.github.token_file), ("webhook-secret", &config.webhook.secret_file)];
+        let files = named.map(|(name, file)| file.clone().unwrap_or_else(|| self.secret(name)));
+        files.into_iter().filter(|file| file.exists()).collect()
+    }
+
+    /// Names the secrets' files in a configuration that no service finds them for.
+    pub fn name_secrets(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (section, key, name) in
+            [("github", "token_file", "github-token"), ("webhook", "secret_file", "webhook-secret")]
+        {
+            let named = text.lines().any(|line| line.trim_start().starts_with(key));
+            if !self.is_service && !named {
+                let path = self.secret(name).display().to_string();
+                text = text::set(&text, section, key, &text::quoted(&path));
+            }
+        }
+        text
+    }
+
+    /// Makes the secret that GitHub signs with, unless there is one: the webhook at GitHub knows it.
+    ///
+    /// # Errors
+    /// No chance, or it can't be written.
+    pub fn make_webhook_secret(&self) -> Result<()> {
+        if self.secret("webhook-secret").exists() {
+            return Ok(());
+        }
+        let mut bytes = [0; SECRET_BYTES];
+        let filled = SystemRandom::new().fill(&mut bytes);
+        filled.map_err(|_| anyhow!("this system gives no random numbers"))?;
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.write_secret("webhook-secret", &Secret::new(hex))
+    }
+
+    /// Only its owner may read it.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write_secret(&self, name: &str, secret: &Secret) -> Result<()> {
+        write_whole(&self.secret(name), &format!("{}\n", secret.expose()), 0o600)
+    }
+
+    /// Everybody may read it: the daemon is another user.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write_public(&self, path: &Path, text: &str) -> Result<()> {
+        write_whole(path, text, 0o644)
+    }
+}
+
+/// All of it or nothing, also when the plug is pulled.
+fn write_whole(path: &Path, text: &str, mode: u32) -> Result<()> {
+    let what = || format!("{} can't be written", path.display());
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    DirBuilder::new().recursive(true).mode(0o755).create(directory).with_context(what)?;
+    let beside = path.with_extension("new");
+    let _ = fs::remove_file(&beside);
+    let write = || -> std::io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        File::open(directory)?.sync_all()
+    };
+    write().with_context(what)
+}
