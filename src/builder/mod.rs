@@ -188,6 +188,7 @@ fn worker_job(job: &Job, mirror: &Mirror, room: PathBuf) -> WorkerJob {
         head_ref: job.head_ref.clone(),
         mirror: mirror.path().to_owned(),
         room,
+        fresh: job.stranger,
         checks: job.checks.clone(),
         silence: job.silence,
     }

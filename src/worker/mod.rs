@@ -18,6 +18,7 @@ use self::protocol::{Frame, News, WorkerJob};
 use self::room::Room;
 use crate::logic::event::JobCheck;
 
+mod cache;
 mod descent;
 mod memory;
 mod processes;
@@ -59,8 +60,13 @@ pub fn serve(stream: UnixStream) -> Result<()> {
         None => return Ok(()),
     };
     let daemon = Daemon(stream);
-    let built = build(&job, &daemon, &mut processes);
+    let mut room = None;
+    let built = build(&job, &daemon, &mut processes, &mut room);
     let ended = processes.end();
+    // The results are out, and nothing runs any more.
+    if let Some(Err(error)) = room.map(|room| room.tidy(job.fresh, &mut processes)) {
+        eprintln!("pilotlight worker: what is left in the room stays: {error:#}");
+    }
     let error = match ended.and(built) {
         Err(error) if error.is::<Stopped>() => return Ok(()),
         Err(error) => Some(format!("{error:#}")),
@@ -71,15 +77,16 @@ pub fn serve(stream: UnixStream) -> Result<()> {
     Ok(())
 }
 
-fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes) -> Result<()> {
+/// `room` is where it was, for whoever tidies up.
+fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut Option<Room>) -> Result<()> {
     let mut log = |bytes: &[u8]| daemon.tell(&Frame::Log(bytes.to_vec()));
-    let room = Room::enter(&job.room, processes)?;
-    tree::check_out(&room, &job.mirror, &job.sha, processes, &mut log)?;
+    let room = room.insert(Room::enter(&job.room, job.fresh, processes)?);
+    tree::check_out(room, &job.mirror, &job.sha, processes, &mut log)?;
     for check in &job.checks {
         daemon.tell(&Frame::News(News::CheckStarted { check: check.index }))?;
         let memory = Memory::look();
         let limits = Limits { time: check.timeout, silence: job.silence };
-        let (end, took) = processes.run(command(job, check, &room), limits, &mut log)?;
+        let (end, took) = processes.run(command(job, check, room), limits, &mut log)?;
         let end = memory.judge(end);
         daemon.tell(&Frame::News(News::CheckFinished { check: check.index, end, took }))?;
     }

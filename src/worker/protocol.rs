@@ -31,6 +31,8 @@ pub struct WorkerJob {
     pub mirror: PathBuf,
     /// The worker's own room: tree, home, cache, tmp and the lock are below it.
     pub room: PathBuf,
+    /// Nothing is kept in the room from one build to the next.
+    pub fresh: bool,
     pub checks: Vec<JobCheck>,
     /// A check that writes nothing for this long is ended.
     pub silence: Duration,

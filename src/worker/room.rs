@@ -24,8 +24,14 @@ const LOCK_POLL: Duration = Duration::from_millis(50);
 /// How long removing one directory may take, with the patience of an old card.
 const REMOVE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
+/// The name of the file that is locked.
+const LOCK: &str = "lock";
+/// The name of what is being removed.
+const GONE: &str = "gone";
+
 /// A room of our own until it is dropped.
 pub struct Room {
+    pub path: PathBuf,
     pub tree: PathBuf,
     pub home: PathBuf,
     pub cache: PathBuf,
@@ -37,23 +43,57 @@ pub struct Room {
 }
 
 impl Room {
-    /// Makes what is missing, waits for the lock, empties `tmp`.
+    /// Makes what is missing, waits for the lock, empties `tmp`; with `fresh` everything but the lock.
     ///
     /// # Errors
     /// `Stopped` while it waits; whatever the file system says.
-    pub fn enter(path: &Path, processes: &mut Processes) -> Result<Room> {
+    pub fn enter(path: &Path, fresh: bool, processes: &mut Processes) -> Result<Room> {
         ensure!(path.is_absolute(), "the room {} is not an absolute path", path.display());
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.and_then(|()| fs::set_permissions(path, Permissions::from_mode(0o700)))
             .with_context(|| format!("the room {} can't be made", path.display()))?;
-        let _lock = lock(&path.join("lock"), processes)?;
         let below = |name| path.join(name);
         let (tree, home, cache, tmp) = (below("tree"), below("home"), below("cache"), below("tmp"));
-        for directory in [&tree, &home, &cache] {
+        let room = Room {
+            path: path.to_owned(),
+            tree,
+            home,
+            cache,
+            tmp,
+            index: below("index"),
+            _lock: lock(&below(LOCK), processes)?,
+        };
+        let Room { tree, home, cache, tmp, .. } = &room;
+        remove(&room.path.join(GONE), processes)?;
+        if fresh {
+            room.empty(processes)?;
+        }
+        for directory in [tree, home, cache] {
             make_directory(directory, processes)?;
         }
-        empty_directory(&tmp, &[], processes)?;
-        Ok(Room { tree, home, cache, tmp, index: below("index"), _lock })
+        empty_directory(tmp, &[], processes)?;
+        Ok(room)
+    }
+
+    /// Removes all but the lock.
+    pub fn empty(&self, processes: &mut Processes) -> Result<()> {
+        let what = || format!("the room {} can't be emptied", self.path.display());
+        for entry in fs::read_dir(&self.path).with_context(what)? {
+            let entry = entry.with_context(what)?;
+            if entry.file_name() != LOCK {
+                self.discard(&entry.path(), processes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the file or directory, so that after a power cut either all of it is there or nothing.
+    pub fn discard(&self, path: &Path, processes: &mut Processes) -> Result<()> {
+        let gone = self.path.join(GONE);
+        remove(&gone, processes)?;
+        // What is closed to us can't be moved.
+        let moved = fs::rename(path, &gone).is_ok();
+        remove(if moved { &gone } else { path }, processes)
     }
 }
 

@@ -73,6 +73,7 @@ impl Bench {
             head_ref: "topic".into(),
             mirror: self.path("repo/.git"),
             room: self.path("room"),
+            fresh: false,
             checks: scripts.iter().enumerate().map(check).collect(),
             silence: AMPLE,
         }
@@ -123,7 +124,7 @@ impl Worker {
     }
 
     /// Waits for a whole line in the log that begins with `start`; the rest of it.
-    fn line(&mut self, start: &str) -> String {
+    pub fn line(&mut self, start: &str) -> String {
         loop {
             let text = String::from_utf8_lossy(&self.log);
             let whole = &text[..text.rfind('\n').map_or(0, |at| at + 1)];
@@ -159,7 +160,7 @@ impl Worker {
     }
 
     /// Ends the stream and waits until the worker has gone in peace.
-    fn stop(mut self) {
+    pub fn stop(mut self) {
         drop(self.stream);
         assert!(self.child.wait().unwrap().success());
     }

@@ -55,6 +55,7 @@ fn a_job() -> Frame {
         head_ref: job.head_ref,
         mirror: "/".into(),
         room: "/".into(),
+        fresh: false,
         checks: job.checks,
         silence: job.silence,
     })

@@ -12,6 +12,7 @@ fn job() -> WorkerJob {
         head_ref: "fäncy\n".into(),
         mirror: "/mirror".into(),
         room: "/room".into(),
+        fresh: false,
         checks: vec![JobCheck {
             index: 0,
             context: "pilotlight".into(),
