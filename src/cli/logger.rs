@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 
-use log::kv::{Key, Value, VisitSource};
+use log::kv::{Key, Source, Value, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
@@ -11,8 +11,10 @@ use systemd_journal_logger::{JournalLog, connected_to_journal};
 pub fn init(level: LevelFilter) {
     if connected_to_journal()
         && let Ok(journal) = JournalLog::new()
-        && log::set_boxed_logger(Box::new(Ours(journal.with_extra_fields([("SYSLOG_IDENTIFIER", "pilotlight")]))))
-            .is_ok()
+        && log::set_boxed_logger(Box::new(Ours(Journal(
+            journal.with_extra_fields([("SYSLOG_IDENTIFIER", "pilotlight")]),
+        ))))
+        .is_ok()
     {
         return log::set_max_level(level);
     }
@@ -37,6 +39,47 @@ impl<L: Log> Log for Ours<L> {
 
     fn flush(&self) {
         self.0.flush();
+    }
+}
+
+/// A build's story is found by our own fields: `journalctl PILOTLIGHT_PULL=12`.
+struct Journal(JournalLog);
+
+impl Log for Journal {
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record) {
+        self.0.log(&record.to_builder().key_values(&Prefixed(record.key_values())).build());
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+struct Prefixed<'a>(&'a dyn Source);
+
+impl Source for Prefixed<'_> {
+    fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), log::kv::Error> {
+        self.0.visit(&mut Prefixer(visitor))
+    }
+}
+
+struct Prefixer<'v, 'kvs>(&'v mut dyn VisitSource<'kvs>);
+
+impl<'kvs> VisitSource<'kvs> for Prefixer<'_, 'kvs> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
+        let key = match key.as_str() {
+            "build" => Key::from("PILOTLIGHT_BUILD"),
+            "repository" => Key::from("PILOTLIGHT_REPOSITORY"),
+            "pull" => Key::from("PILOTLIGHT_PULL"),
+            "sha" => Key::from("PILOTLIGHT_SHA"),
+            "delivery" => Key::from("PILOTLIGHT_DELIVERY"),
+            _ => key,
+        };
+        self.0.visit_pair(key, value)
     }
 }
 

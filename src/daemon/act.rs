@@ -2,10 +2,13 @@
 
 use std::io::pipe;
 
-use super::{Daemon, Inbox, Run};
+use log::Level;
+
+use super::{Daemon, Inbox, Run, Waiting};
 use crate::builder::Order;
 use crate::github::Call;
 use crate::http::message::Response;
+use crate::logic::build::BuildId;
 use crate::logic::event::{Answer, BuildEvent, BuildNews, Effect, Job};
 
 /// When to come again after a 503, in seconds: a queue moves on in minutes, a full card is emptied by a person.
@@ -15,11 +18,9 @@ impl Daemon {
     pub(super) fn act(&mut self, effect: Effect) {
         match effect {
             Effect::Answer { reply, answer } => {
-                if let Some(request) = self.replies.remove(&reply) {
-                    match answer.build {
-                        Some(build) => log::info!(build = build; "{}: {}", answer.status, answer.result),
-                        None => log::info!("{}: {}", answer.status, answer.result),
-                    }
+                if let Some(Waiting { request, delivery }) = self.replies.remove(&reply) {
+                    let words = format!("{}: {}", answer.status, answer.result);
+                    self.log_of(Level::Info, answer.build, delivery.as_deref(), &words);
                     request.answer(response(&answer));
                 }
             }
@@ -29,6 +30,12 @@ impl Daemon {
                 if let Some(run) = self.runs.get_mut(&id) {
                     run.cancel = None;
                 }
+            }
+            Effect::Ended(id) => {
+                let end = self.state.rows().builds.get(&id).map(|b| (b.state.name(), b.reason.clone()));
+                let (state, reason) = end.unwrap_or_default();
+                let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+                self.log_of(Level::Info, Some(id), None, &format!("build {id} ended: {state}{reason}"));
             }
             Effect::Post(post) => {
                 // Refused only while we end; the rows remember what GitHub has not heard.
@@ -48,6 +55,19 @@ impl Daemon {
         }
     }
 
+    /// Logs a line of a build's story, which the journal finds by its fields.
+    pub(super) fn log_of(&self, level: Level, build: Option<BuildId>, delivery: Option<&str>, words: &str) {
+        let of = build.and_then(|id| self.state.rows().builds.get(&id));
+        match (of, delivery) {
+            (Some(b), Some(guid)) => log::log!(level, build = b.id, repository = b.repository.as_str(), pull = b.pull,
+                sha = b.sha.as_str(), delivery = guid; "{words}"),
+            (Some(b), None) => log::log!(level, build = b.id, repository = b.repository.as_str(), pull = b.pull,
+                sha = b.sha.as_str(); "{words}"),
+            (None, Some(guid)) => log::log!(level, delivery = guid; "{words}"),
+            (None, None) => log::log!(level, "{words}"),
+        }
+    }
+
     fn start_build(&mut self, job: Job) {
         self.last_run += 1;
         let (run, build) = (self.last_run, job.build);
@@ -60,8 +80,8 @@ impl Daemon {
             Ok(ends) => ends,
             Err(error) => return tell(BuildNews::NoWorker { error: format!("no pipe could be made: {error}") }),
         };
-        log::info!(build = build, repository = job.repository.as_str(), pull = job.pull, sha = job.sha.as_str();
-            "starting build {build} of {}#{}", job.repository, job.pull);
+        let words = format!("starting build {build} of {}#{}", job.repository, job.pull);
+        self.log_of(Level::Info, Some(build), None, &words);
         self.runs.insert(build, Run { number: run, cancel: Some(cancels) });
         // Refused only when no builder is left, which is while we end.
         let _ = self.orders.send(Order { job, cancel, tell: Box::new(tell) });

@@ -4,8 +4,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use log::Level;
 
-use super::{Daemon, act};
+use super::{Daemon, Waiting, act};
 use crate::config::Secret;
 use crate::dashboard::Ask;
 use crate::github::Heard;
@@ -104,7 +105,8 @@ impl Daemon {
             Inbox::Delivery(delivery, request) => {
                 let key = &delivery.key;
                 log::debug!(delivery = key.guid.as_str(), hook = key.hook_id; "a delivery arrived");
-                Some(Event::Delivery { reply: self.keep(request), delivery })
+                let guid = key.guid.clone();
+                Some(Event::Delivery { reply: self.keep(request, Some(guid)), delivery })
             }
             Inbox::Ask(ask) => self.asked(ask),
             Inbox::Build { run, event } => {
@@ -115,7 +117,7 @@ impl Daemon {
                 current.then_some(Event::Build(event))
             }
             Inbox::Heard(Heard::Posted(post, outcome)) => {
-                log_post(&post, &outcome);
+                self.log_post(&post, &outcome);
                 Some(Event::Posted { post, outcome })
             }
             Inbox::Heard(Heard::LookedUp(what, found)) => {
@@ -174,7 +176,7 @@ impl Daemon {
                 let _ = reply.try_send((self.state.panel(now), self.state.summary(now)));
                 None
             }
-            Ask::Command(request, command) => Some(Event::Command { reply: self.keep(request), command }),
+            Ask::Command(request, command) => Some(Event::Command { reply: self.keep(request, None), command }),
             Ask::Lamp(request, show) => {
                 let answer = self.play(&show);
                 request.answer(Response::json(answer.status, &answer));
@@ -202,24 +204,25 @@ impl Daemon {
         Answer { status: 200, result, build: None }
     }
 
-    fn keep(&mut self, request: Request) -> ReplyId {
+    fn keep(&mut self, request: Request, delivery: Option<String>) -> ReplyId {
         self.last_reply += 1;
-        self.replies.insert(self.last_reply, request);
+        self.replies.insert(self.last_reply, Waiting { request, delivery });
         self.last_reply
     }
-}
 
-fn log_post(post: &Post, outcome: &PostOutcome) {
-    let (id, state) = (post.build, format!("{:?}", post.state).to_lowercase());
-    match outcome {
-        PostOutcome::Accepted => {
-            log::debug!(build = id; "told GitHub: {} is {state} ({})", post.context, post.description);
-        }
-        PostOutcome::Unreachable { error, .. } => {
-            log::warn!(build = id; "GitHub can't be told that {} is {state}, trying again: {error}", post.context);
-        }
-        PostOutcome::TokenRefused { error } | PostOutcome::Refused { error } => {
-            log::error!(build = id; "GitHub refuses to hear that {} is {state}: {error}", post.context);
-        }
+    fn log_post(&self, post: &Post, outcome: &PostOutcome) {
+        let (context, state) = (&post.context, format!("{:?}", post.state).to_lowercase());
+        let (level, words) = match outcome {
+            PostOutcome::Accepted => {
+                (Level::Debug, format!("told GitHub: {context} is {state} ({})", post.description))
+            }
+            PostOutcome::Unreachable { error, .. } => {
+                (Level::Warn, format!("GitHub can't be told that {context} is {state}, trying again: {error}"))
+            }
+            PostOutcome::TokenRefused { error } | PostOutcome::Refused { error } => {
+                (Level::Error, format!("GitHub refuses to hear that {context} is {state}: {error}"))
+            }
+        };
+        self.log_of(level, Some(post.build), None, &words);
     }
 }

@@ -54,7 +54,7 @@ pub struct Daemon {
     inbox: Receiver<Inbox>,
     outbox: Sender<Inbox>,
     /// Who waits for an answer.
-    replies: HashMap<ReplyId, Request>,
+    replies: HashMap<ReplyId, Waiting>,
     last_reply: ReplyId,
     /// The builds that builders hold.
     runs: HashMap<BuildId, Run>,
@@ -77,6 +77,13 @@ pub struct Daemon {
     ending: bool,
     /// Held while we live: one pilotlight for one state directory.
     _lock: File,
+}
+
+/// Who waits for an answer.
+struct Waiting {
+    request: Request,
+    /// The GUID, if it is a delivery.
+    delivery: Option<String>,
 }
 
 /// A build in the hands of a builder.
@@ -166,8 +173,8 @@ impl Daemon {
     /// from the store as soon as that can be written.
     fn save_failed(&mut self, error: &anyhow::Error) {
         log::error!("nothing can be saved, so nothing is accepted: {error:#}");
-        for (_, request) in self.replies.drain() {
-            request.answer(act::not_saved());
+        for (_, waiting) in self.replies.drain() {
+            waiting.request.answer(act::not_saved());
         }
         self.runs.clear();
         let now = self.now();
@@ -185,8 +192,8 @@ impl Daemon {
         {
             match event {
                 Event::Delivery { reply, .. } | Event::Command { reply, .. } => {
-                    if let Some(request) = self.replies.remove(&reply) {
-                        request.answer(act::not_saved());
+                    if let Some(waiting) = self.replies.remove(&reply) {
+                        waiting.request.answer(act::not_saved());
                     }
                 }
                 // The rows say all that a new State needs to know.

@@ -155,7 +155,11 @@ impl Daemon {
         self.gate.close();
         self.runs.clear();
         let waiting = self.inbox.try_iter().filter_map(Inbox::into_request);
-        self.replies.drain().map(|(_, request)| request).chain(waiting).for_each(|r| r.answer(act::not_saved()));
+        self.replies
+            .drain()
+            .map(|(_, waiting)| waiting.request)
+            .chain(waiting)
+            .for_each(|r| r.answer(act::not_saved()));
         let Daemon { orders, calls, threads, mut lights, gate, .. } = self;
         // Its end is the end of the thread `hooks`, and that of the dashboard's.
         drop(gate);

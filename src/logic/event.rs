@@ -182,6 +182,8 @@ pub enum Effect {
     },
     StartBuild(Box<Job>),
     CancelBuild(BuildId),
+    /// It has ended, once and for all: the last line of its story in the journal.
+    Ended(BuildId),
     Post(Post),
     LookUp(LookUp),
     /// The lamp's truth has changed.

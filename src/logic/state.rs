@@ -199,6 +199,7 @@ impl State {
         let key = (build.repository.clone(), build.pull);
         self.queue.retries.remove(&id);
         self.change(Row::Build(id));
+        self.effects.push(Effect::Ended(id));
         if let Some(pull) = self.rows.pulls.get_mut(&key).filter(|p| is_result && p.last_build == Some(id)) {
             pull.last_result = Some(state);
             self.change(Row::Pull(key));

@@ -146,3 +146,15 @@ fn a_build_that_kills_its_worker_ends_and_says_so() {
     scene.shown(&next, "test", "error");
     scene.cues.go();
 }
+
+#[test]
+fn the_log_tells_a_build_s_story_by_its_fields() {
+    let scene = Scene::new(&[("pilotlight/test", "exit 3")]);
+    let (sha, build) = scene.open(7);
+    let fields = format!("build={build} repository=acme/app pull=7 sha={sha}");
+    let ended = format!("info: build {build} ended: failure (Failed in 0s: exit code 3) {fields}\n");
+    scene.daemon.wait_for_log(ended.trim_end());
+    let log = scene.daemon.log();
+    assert!(log.contains(&format!("info: 202: Accepted as build {build} {fields} delivery=")), "{log}");
+    assert!(log.contains(&format!("info: starting build {build} of acme/app#7 {fields}\n")), "{log}");
+}

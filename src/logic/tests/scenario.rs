@@ -299,6 +299,7 @@ impl World {
                 self.asked.push(what);
                 line
             }
+            Effect::Ended(_) => String::new(),
             Effect::Show(panel) => format!("lamp {}: {}", colours(&panel), panel.reason),
             Effect::Exit => {
                 self.exited = true;

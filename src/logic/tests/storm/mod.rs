@@ -103,6 +103,8 @@ struct Storm {
     pause: Duration,
     /// Lists that were heard of since all is calm, and the moment that began.
     heard: BTreeMap<String, Duration>,
+    /// Builds that were said to have ended.
+    ended: BTreeSet<BuildId>,
     builders: BTreeMap<BuildId, Running>,
     /// In the order of their acceptance, the newest last.
     accepted: Vec<BuildId>,
@@ -148,6 +150,7 @@ impl Storm {
             unheard: BTreeSet::new(),
             pause: Duration::ZERO,
             heard: BTreeMap::new(),
+            ended: Default::default(),
             builders: BTreeMap::new(),
             accepted: Vec::new(),
             disk: false,

@@ -93,6 +93,7 @@ impl Storm {
                 self.question = Some((what, None));
             }
             Effect::Show(_) => {}
+            Effect::Ended(id) => assert!(self.ended.insert(id), "build {id} ends twice"),
             Effect::Exit => self.exited = true,
         }
     }
