@@ -15,7 +15,7 @@ mod tunnel;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ConfigError, DEFAULT_PATH};
 use crate::worker;
@@ -143,6 +143,11 @@ impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
         Failure::Wrong(error.0)
     }
+}
+
+/// The command line's description, for man pages and completions.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Does what the arguments say.
