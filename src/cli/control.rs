@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
-use super::Failure;
+use super::{Failure, show};
 use crate::config::Config;
 
 /// How long an answer may take: a commit to a slow card, behind a burst.
@@ -36,7 +36,7 @@ impl Reply {
     }
 }
 
-pub fn rebuild(config: &Config, what: &str) -> Result<(), Failure> {
+pub fn rebuild(config: &Config, what: &str, wait: bool) -> Result<(), Failure> {
     let command = match what.parse::<i64>() {
         Ok(id) => json!({ "command": "rebuild", "build": id }),
         Err(_) => {
@@ -44,7 +44,11 @@ pub fn rebuild(config: &Config, what: &str) -> Result<(), Failure> {
             json!({ "command": "rebuild", "repository": repository, "pull": pull })
         }
     };
-    Ok(command_and_print(config, &command)?)
+    let answer = command_and_print(config, &command)?;
+    match answer["build"].as_i64().filter(|_| wait) {
+        Some(build) => show::wait(config, build),
+        None => Ok(()),
+    }
 }
 
 pub fn approve(config: &Config, pull: &str, sha: Option<String>) -> Result<(), Failure> {
@@ -53,19 +57,24 @@ pub fn approve(config: &Config, pull: &str, sha: Option<String>) -> Result<(), F
     if let Some(sha) = sha {
         command["sha"] = sha.into();
     }
-    Ok(command_and_print(config, &command)?)
+    command_and_print(config, &command)?;
+    Ok(())
 }
 
 pub fn cancel(config: &Config, id: i64) -> Result<(), Failure> {
-    Ok(command_and_print(config, &json!({ "command": "cancel", "build": id }))?)
+    command_and_print(config, &json!({ "command": "cancel", "build": id }))?;
+    Ok(())
 }
 
-/// Sends a command and prints what the daemon says.
-pub fn command_and_print(config: &Config, command: &Value) -> Result<()> {
+/// Sends a command and prints what the daemon says. Returns its whole answer.
+///
+/// # Errors
+/// Nobody answers at the control socket, or the daemon refuses.
+pub fn command_and_print(config: &Config, command: &Value) -> Result<Value> {
     let body = post(config, command)?.ok()?;
     let answer: Value = serde_json::from_slice(&body).context("the daemon's answer can't be read")?;
     println!("{}", answer["result"].as_str().unwrap_or_default());
-    Ok(())
+    Ok(answer)
 }
 
 /// # Errors

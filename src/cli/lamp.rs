@@ -13,7 +13,8 @@ use crate::lights::{Colour, DriverKind, LampShow, Lights, NO_LAMP};
 pub fn run(config: &Config, show: LampWord) -> Result<(), Failure> {
     if !control::is_stopped(config) {
         let command = json!({ "command": "lamp", "show": show.name() });
-        return Ok(control::command_and_print(config, &command)?);
+        control::command_and_print(config, &command)?;
+        return Ok(());
     }
     if config.lights.driver == DriverKind::None {
         return Err(Failure::Failed(anyhow!("there is {NO_LAMP}")));

@@ -71,6 +71,9 @@ enum Command {
     Rebuild {
         /// A build's number, or OWNER/REPO#N.
         what: String,
+        /// Say how it goes, until it ends; 0 if it passed.
+        #[arg(long)]
+        wait: bool,
     },
     /// Let the head of a pull request that waits be built.
     Approve {
@@ -177,7 +180,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Status => Ok(show::status(&config()?)?),
         Command::Builds { json } => Ok(show::builds(&config()?, json)?),
         Command::Log { id, follow } => Ok(show::log(&config()?, id, follow)?),
-        Command::Rebuild { what } => control::rebuild(&config()?, &what),
+        Command::Rebuild { what, wait } => control::rebuild(&config()?, &what, wait),
         Command::Approve { pull, sha } => control::approve(&config()?, &pull, sha),
         Command::Cancel { id } => control::cancel(&config()?, id),
         Command::Setup(options) => setup::run(&cli.config, *options),

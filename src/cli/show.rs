@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::Failure;
 use super::control::get;
 use crate::config::Config;
-use crate::lights::terminal::harmless;
+use crate::lights::terminal::{Look, harmless};
 
 /// Between looks for more of a log that is followed.
 const FOLLOW_BEAT: Duration = Duration::from_millis(300);
@@ -32,9 +33,21 @@ pub fn builds(config: &Config, json: bool) -> Result<()> {
         let pull = format!("{}#{}", text("repository"), build["pull"]);
         let sha: String = text("sha").chars().take(7).collect();
         let (state, queued, title) = (text("state"), text("queued_at"), text("title"));
-        table += &format!("{:>6}  {state:<20}  {pull:<24}  {sha}  {queued:<20}  {title}\n", build["id"].to_string());
+        let state = painted(&format!("{state:<20}"), &state);
+        table += &format!("{:>6}  {state}  {pull:<24}  {sha}  {queued:<20}  {title}\n", build["id"].to_string());
     }
     Ok(print(table.as_bytes())?)
+}
+
+/// `text` in the colour that the lamp has for the state `state`, where stdout wants colours.
+fn painted(text: &str, state: &str) -> String {
+    let colour = match state {
+        "success" => "32",
+        "failure" => "31",
+        "error" | "cancelled" => "35",
+        _ => "33",
+    };
+    if Look::of_stdout().colour { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 pub fn log(config: &Config, id: i64, follow: bool) -> Result<()> {
@@ -62,9 +75,31 @@ pub fn log(config: &Config, id: i64, follow: bool) -> Result<()> {
     }
 }
 
+/// Says how a build and its checks move on, a line for each change, until it ends. Exit code 1 unless it passed.
+pub fn wait(config: &Config, id: i64) -> Result<(), Failure> {
+    let mut said: Vec<String> = Vec::new();
+    loop {
+        let build = build(config, id)?;
+        let text = |of: &Value, key: &str| harmless(of[key].as_str().unwrap_or_default());
+        let of_check = |c: &Value| format!("{}: {}", text(c, "context"), text(c, "description"));
+        let now: Vec<_> = build["checks"].as_array().into_iter().flatten().map(of_check).collect();
+        now.iter().filter(|line| !said.contains(line)).for_each(|line| println!("{line}"));
+        said = now;
+        if !build["finished_at"].is_null() {
+            let state = text(&build, "state");
+            println!("build {id}: {}", painted(&state, &state));
+            return if state == "success" { Ok(()) } else { Err(Failure::Said(1)) };
+        }
+        thread::sleep(FOLLOW_BEAT);
+    }
+}
+
 fn has_ended(config: &Config, id: i64) -> Result<bool> {
-    let build: Value = serde_json::from_slice(&get(config, &format!("/api/v1/builds/{id}"), None)?.ok()?)?;
-    Ok(!build["finished_at"].is_null())
+    Ok(!build(config, id)?["finished_at"].is_null())
+}
+
+fn build(config: &Config, id: i64) -> Result<Value> {
+    Ok(serde_json::from_slice(&get(config, &format!("/api/v1/builds/{id}"), None)?.ok()?)?)
 }
 
 /// As it is into a file or a pipe; harmless on a terminal, which obeys control sequences.

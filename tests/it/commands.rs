@@ -107,6 +107,23 @@ fn rebuild_makes_a_new_build_of_what_has_ended_and_joins_what_has_not() {
 }
 
 #[test]
+fn rebuild_waits_and_tells_by_its_exit_code() {
+    let scene = Scene::new(&[("lint", "test ! -e @say.bad"), ("test", "exit 0")]);
+    let (sha, _) = scene.open(1);
+    scene.shown(&sha, "test", "success");
+    let passed = scene.daemon.cli(&["rebuild", "1", "--wait"]);
+    for line in ["Accepted as build 2", "lint: Passed in 0s", "test: Passed in 0s", "build 2: success"] {
+        assert!(passed.stdout.lines().any(|l| l == line), "{}", passed.stdout);
+    }
+    assert_eq!(passed.code, Some(0));
+    std::fs::write(scene.cues.command("@say.bad"), "").unwrap();
+    let failed = scene.daemon.cli(&["rebuild", "acme/app#1", "--wait"]);
+    assert!(failed.stdout.contains("\nlint: Failed in 0s: exit code 1\n"), "{}", failed.stdout);
+    assert!(failed.stdout.ends_with("build 3: failure"), "{}", failed.stdout);
+    assert_eq!(failed.code, Some(1));
+}
+
+#[test]
 fn lamp_goes_through_the_running_daemon() {
     let scene = Scene::with(&[("test", "true")], |c| c.set("lights.driver", "\"terminal\""));
     for word in ["test", "red", "yellow", "green", "off"] {
