@@ -197,7 +197,7 @@ impl<'a> Course<'a> {
         let end = match end {
             CheckEnd::TimedOut(after) => CheckEnd::TimedOut(after.min(check.timeout)),
             CheckEnd::Silent(after) => CheckEnd::Silent(after.min(self.job.silence)),
-            CheckEnd::Broken(why) => CheckEnd::Broken(plain(&why)),
+            CheckEnd::Broken(why) => CheckEnd::Broken(plain(&self.log.masked(&why))),
             end => end,
         };
         // By our clock it can't have taken longer; by theirs, the way here does not count.
@@ -211,7 +211,7 @@ impl<'a> Course<'a> {
 
     fn done(&self, error: Option<String>) -> Result<Option<String>, String> {
         match error {
-            Some(error) => Ok(Some(plain(&error))),
+            Some(error) => Ok(Some(error)),
             None if self.phases.iter().all(|phase| *phase == Phase::Ended) => Ok(None),
             None => Err("it was done before every check had run".to_owned()),
         }

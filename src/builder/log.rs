@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::mask::Mask;
 use super::plain;
 use crate::logic::build::BuildId;
 
@@ -31,6 +32,7 @@ pub struct Log {
     head_left: usize,
     tail: Vec<u8>,
     cut: u64,
+    mask: Mask,
 }
 
 impl Log {
@@ -43,7 +45,17 @@ impl Log {
             made.and_then(|()| OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path));
         let file = file.inspect_err(|error| log::warn!(build = build; "cannot write {}: {error}", path.display())).ok();
         let (head_left, tail) = (LOG_HEAD_BYTES_MAX, Vec::new());
-        Log { file, build, written: 0, mid_line: false, head_left, tail, cut: 0 }
+        Log { file, build, written: 0, mid_line: false, head_left, tail, cut: 0, mask: Mask::default() }
+    }
+
+    /// From now on the secrets of `mask` don't get through.
+    pub fn mask(&mut self, mask: Mask) {
+        self.mask = mask;
+    }
+
+    /// `words` as the log would show them.
+    pub fn masked(&self, words: &str) -> String {
+        self.mask.words(words)
     }
 
     /// Ends the section before and heads a new one. Returns the offset of its first byte after the header.
@@ -56,6 +68,13 @@ impl Log {
 
     /// Adds output to the section: its head as it comes, its tail at its end.
     pub fn write(&mut self, bytes: &[u8]) {
+        let mut mask = std::mem::take(&mut self.mask);
+        mask.push(bytes, &mut |bytes| self.add(bytes));
+        self.mask = mask;
+    }
+
+    /// The same, with nothing left in it that must not be seen.
+    fn add(&mut self, bytes: &[u8]) {
         let (head, rest) = bytes.split_at(bytes.len().min(self.head_left));
         self.head_left -= head.len();
         self.put(head);
@@ -68,6 +87,9 @@ impl Log {
 
     /// Writes what was held back. Returns the offset after the section's last byte.
     pub fn end_section(&mut self) -> u64 {
+        let mut mask = std::mem::take(&mut self.mask);
+        mask.flush(&mut |bytes| self.add(bytes));
+        self.mask = mask;
         self.cut_tail();
         let tail = std::mem::take(&mut self.tail);
         if self.cut > 0 {

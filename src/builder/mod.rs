@@ -1,14 +1,16 @@
 //! The daemon's side of a build: fetch the head into the mirror, hand it to a worker, follow that to its end.
 //!
 //! One thread for each slot, one build at a time. Read in this order: [`run`], [`mirror`] (what is fetched, and
-//! how), [`hire`] (the way to a worker), [`mod@follow`] (what it says), [`log`]; [`git`] and [`process`] serve them.
+//! how), [`hire`] (the way to a worker), [`mod@follow`] (what it says), [`log`] and [`mask`]; [`secrets`], [`git`] and [`process`] serve them.
 
 mod follow;
 mod git;
 mod hire;
 mod log;
+mod mask;
 mod mirror;
 mod process;
+mod secrets;
 #[cfg(test)]
 mod tests;
 
@@ -23,14 +25,20 @@ use ring::digest::{SHA256, digest};
 
 use crate::logic::event::{BuildNews, Job};
 use crate::logic::policy::Isolation;
+use crate::logic::secret::Secret;
 use crate::worker::protocol::WorkerJob;
 use follow::{Course, End, Patience, follow};
 use git::{Failure, Git, Watch, gist};
 use hire::Worker;
 use log::Log;
+use mask::Mask;
 use mirror::{FETCH_DEADLINE, Mirror};
 
 pub use log::log_path;
+pub use secrets::read_secret;
+
+/// What a build gets to know: names and values.
+type Secrets = [(String, Secret)];
 
 /// The longest reason passed on, in characters: a status shows 140, a page a little more.
 const REASON_CHARS_MAX: usize = 200;
@@ -82,7 +90,13 @@ pub fn run(config: BuilderConfig, slot: usize, orders: Receiver<Order>) {
         let build = order.job.build;
         let mut log = Log::create(&config.state_dir, build);
         let mirror = Mirror::new(&config.state_dir, &order.job.repository);
-        let last = run_one(&config, slot, &git, &mirror, &order, &mut log);
+        let last = match secrets::read(&order.job.secrets) {
+            Ok(secrets) => {
+                log.mask(Mask::new(secrets.iter().map(|(_, value)| value)));
+                run_one(&config, slot, &git, &mirror, &order, &secrets, &mut log)
+            }
+            Err(error) => BuildNews::Finished { error: Some(plain(&error)) },
+        };
         log.end_section();
         (order.tell)(last);
         mirror.tidy(&git);
@@ -90,14 +104,22 @@ pub fn run(config: BuilderConfig, slot: usize, orders: Receiver<Order>) {
 }
 
 /// One build. Once more, if the worker could not even begin and the mirror turns out to be broken.
-fn run_one(config: &BuilderConfig, slot: usize, git: &Git, mirror: &Mirror, order: &Order, log: &mut Log) -> BuildNews {
+fn run_one(
+    config: &BuilderConfig,
+    slot: usize,
+    git: &Git,
+    mirror: &Mirror,
+    order: &Order,
+    secrets: &Secrets,
+    log: &mut Log,
+) -> BuildNews {
     let begun = Cell::new(false);
     let tell = |news| {
         begun.set(begun.get() || matches!(news, BuildNews::CheckStarted { .. }));
         (order.tell)(news);
     };
     let mut attempt = || match fetch(git, mirror, order, log) {
-        Ok(()) => work(config, slot, mirror, order, log, &tell),
+        Ok(()) => work(config, slot, worker_job(&order.job, mirror, secrets), order, log, &tell),
         Err(last) => last,
     };
     let last = attempt();
@@ -138,13 +160,14 @@ fn fetch(git: &Git, mirror: &Mirror, order: &Order, log: &mut Log) -> Result<(),
 fn work(
     config: &BuilderConfig,
     slot: usize,
-    mirror: &Mirror,
+    mut job: WorkerJob,
     order: &Order,
     log: &mut Log,
     tell: &dyn Fn(BuildNews),
 ) -> BuildNews {
     let (instance, rooms) = (instance(&order.job.repository, order.job.stranger), config.cache_dir.join("rooms"));
-    let (worker, room) = match config.isolation {
+    let worker;
+    (worker, job.room) = match config.isolation {
         Isolation::None => (Worker::child(&config.worker_exe), rooms.join(format!("{instance}-{slot}"))),
         Isolation::Systemd => (Worker::unit(&config.unit_sockets, &instance), config.unit_rooms.join(&instance)),
     };
@@ -154,7 +177,7 @@ fn work(
             return BuildNews::NoWorker { error: plain(&format!("{error:#}")) };
         }
     };
-    let error = match worker.hand(worker_job(&order.job, mirror, room)) {
+    let error = match worker.hand(job) {
         Ok(()) => {
             tell(BuildNews::Started);
             let mut course = Course::new(&order.job, log);
@@ -164,7 +187,7 @@ fn work(
         }
         Err(error) => Some(format!("{error:#} ({})", worker.dismiss())),
     };
-    BuildNews::Finished { error: error.map(|error| plain(&error)) }
+    BuildNews::Finished { error: error.map(|error| plain(&log.masked(&error))) }
 }
 
 /// Why not every check ran; `how` is what became of the worker.
@@ -178,7 +201,8 @@ fn reason(end: io::Result<End>, how: &str) -> Option<String> {
     }
 }
 
-fn worker_job(job: &Job, mirror: &Mirror, room: PathBuf) -> WorkerJob {
+/// All but its room.
+fn worker_job(job: &Job, mirror: &Mirror, secrets: &Secrets) -> WorkerJob {
     WorkerJob {
         build: job.build,
         repository: job.repository.clone(),
@@ -187,10 +211,11 @@ fn worker_job(job: &Job, mirror: &Mirror, room: PathBuf) -> WorkerJob {
         base_ref: job.base_ref.clone(),
         head_ref: job.head_ref.clone(),
         mirror: mirror.path().to_owned(),
-        room,
+        room: PathBuf::new(),
         fresh: job.stranger,
         checks: job.checks.clone(),
         silence: job.silence,
+        secrets: secrets.to_vec(),
     }
 }
 

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::logic::build::CheckEnd;
 use crate::logic::event::JobCheck;
+use crate::logic::secret::SecretFile;
 use crate::worker::protocol::{Frame, News};
 
 /// A remote repository.
@@ -85,6 +86,7 @@ pub fn job(clone_url: String, sha: String) -> Job {
         head_ref: "topic".to_owned(),
         checks: vec![check(0, "lint"), check(1, "test")],
         silence: Duration::from_secs(30),
+        secrets: Vec::new(),
     }
 }
 
@@ -126,7 +128,9 @@ impl Bench {
     fn build(&self, url: String) -> (mpsc::Receiver<BuildNews>, PipeWriter, thread::JoinHandle<()>) {
         let (cancel, keep) = std::io::pipe().unwrap();
         let (orders, inbox) = crossbeam_channel::bounded(1);
-        let job = job(url, self.origin.push(7, "hello"));
+        let mut job = job(url, self.origin.push(7, "hello"));
+        let file = self.dir.path().join("secret");
+        job.secrets.extend(file.exists().then(|| SecretFile { name: "NPM_TOKEN".to_owned(), file }));
         let (news, seen) = mpsc::channel();
         let tell = Box::new(move |word| news.send(word).unwrap());
         orders.send(Order { job, cancel, tell }).unwrap();
@@ -248,6 +252,38 @@ fn a_mirror_that_a_power_cut_broke_costs_no_build() {
     // Without such a reason it is the worker's failure, and said as it is.
     let bench = Bench::new(Isolation::None).worker(&say(done(Some("no checkout"))));
     assert_eq!(bench.news(), [BuildNews::Started, over("no checkout")]);
+}
+
+#[test]
+fn a_secret_is_handed_over_and_comes_back_as_stars() {
+    let value = "tok-0123456789/x";
+    let broken = CheckEnd::Broken(format!("no such file: {value}"));
+    // As far as its end the log can't know whether a secret begins.
+    let course =
+        [said("got tok-0123"), said("456789/x and tok-01"), started(0), said("tok-0123456789%2fx"), ended(0, broken)];
+    let last = done(Some(&format!("lost {value}")));
+    let bench = Bench::new(Isolation::None);
+    fs::write(bench.dir.path().join("secret"), format!("{value}\n")).unwrap();
+    let script = course.into_iter().chain([last]).map(say).collect::<String>();
+    let bench = bench.worker(&format!("dd of=job bs=65536 count=1 2>/dev/null\n{script}"));
+    let news = bench.news();
+    let words = |news: &BuildNews| match news {
+        BuildNews::CheckFinished { end: CheckEnd::Broken(why), .. } => Some(why.clone()),
+        BuildNews::Finished { error } => error.clone(),
+        _ => None,
+    };
+    assert_eq!(news.iter().filter_map(words).collect::<Vec<_>>(), ["no such file: ***", "lost ***"]);
+    let log = bench.log();
+    let (_, after) = log.split_once("got ").unwrap();
+    assert_eq!(after, "*** and tok-01\n── lint: make test\n***");
+    let BuildNews::CheckFinished { log_end, .. } = news[2] else { panic!("not the end of a check") };
+    assert_eq!(log_end, log.len() as u64, "offsets are those of what is shown");
+    let job = fs::read_to_string(bench.dir.path().join("job")).unwrap();
+    assert!(job.contains(&format!(r#""secrets":[["NPM_TOKEN","{value}"]]"#)));
+
+    fs::write(bench.dir.path().join("secret"), "").unwrap();
+    let [BuildNews::Finished { error: Some(error) }] = &bench.news()[..] else { panic!("it did not end") };
+    assert!(error.starts_with("secret NPM_TOKEN: /") && error.ends_with("is empty: write the secret into it"));
 }
 
 #[test]

@@ -14,6 +14,15 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
 const BODY_BYTES_MAX: u64 = 25 * 1024 * 1024;
 const BODY_BYTES_MIN: u64 = 1024;
 
+/// The longest name of a secret, in bytes: far longer than any that people read.
+const NAME_BYTES_MAX: usize = 100;
+
+/// What every check has in its environment, beside `PILOTLIGHT…` and `PATH` (README, "What a check can count on").
+const BUILDS_OWN: [&str; 4] = ["CI", "HOME", "LANG", "TMPDIR"];
+
+/// What shells take for an order.
+const OBEYED: [&str; 6] = ["BASH_ENV", "BASHOPTS", "ENV", "IFS", "PS4", "SHELLOPTS"];
+
 /// The longest context, in characters; GitHub's pages cut longer ones.
 const CONTEXT_CHARS_MAX: usize = 100;
 
@@ -126,6 +135,27 @@ pub fn context(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("`{}` is no context: write a short name like \"pilotlight/test\"", text.escape_debug()))
+}
+
+/// A variable that a build's own things don't have, and that changes nothing but what it holds.
+pub fn secret_name(text: &str) -> Result<(), String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.len() > NAME_BYTES_MAX
+        || !text.chars().all(fits)
+        || text.starts_with(|c: char| c.is_ascii_digit())
+        || text.is_empty()
+    {
+        let shown = text.escape_debug();
+        return Err(format!("`{shown}` is no variable: write letters, digits and _, like \"NPM_TOKEN\""));
+    }
+    let meant = text.starts_with("PILOTLIGHT") || BUILDS_OWN.contains(&text);
+    // What loaders, shells and git obey: a build would break in odd ways.
+    let obeyed =
+        text.starts_with("LD_") || text.starts_with("GIT_") || text.ends_with("PATH") || OBEYED.contains(&text);
+    match meant || obeyed {
+        true => Err(format!("`{text}` has a meaning of its own in a build: call the secret something else")),
+        false => Ok(()),
+    }
 }
 
 fn bytes(text: &str) -> Option<u64> {

@@ -14,9 +14,13 @@ use super::{Builder, Config, Dashboard, Github, Webhook, default_check};
 use crate::lights::pins::{self, Pins};
 use crate::lights::{DriverKind, LightsConfig};
 use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, RepositoryPolicy};
+use crate::logic::secret::SecretFile;
 
 /// Builds at once, at most: each is a thread and a tree, and the biggest Pi has four cores.
 const WORKERS_MAX: usize = 16;
+
+/// Secrets of one repository, at most: with the longest of each a job still fits into its frame.
+const SECRETS_MAX: usize = 16;
 
 /// Something that toml alone can't see; the range is where in the text.
 pub struct Problem {
@@ -109,6 +113,8 @@ struct RepositoryTable {
     clone_url: Option<String>,
     #[serde(default)]
     check: Vec<CheckTable>,
+    #[serde(default)]
+    secret: Vec<SecretTable>,
 }
 
 #[derive(Deserialize)]
@@ -118,6 +124,13 @@ struct CheckTable {
     run: Spanned<String>,
     #[serde(default, deserialize_with = "fields::timeout")]
     timeout: Option<Duration>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretTable {
+    name: Spanned<String>,
+    file: Spanned<PathBuf>,
 }
 
 impl Default for WebhookTable {
@@ -238,7 +251,8 @@ fn repositories(tables: Vec<RepositoryTable>, host: &str, longest: Duration) -> 
         }
         let clone_url = table.clone_url.unwrap_or_else(|| format!("https://{host}/{name}.git"));
         let checks = checks(table.check, longest)?;
-        repositories.push(RepositoryPolicy { name, clone_url, checks });
+        let secrets = secrets(table.secret)?;
+        repositories.push(RepositoryPolicy { name, clone_url, checks, secrets });
     }
     Ok(repositories)
 }
@@ -264,6 +278,28 @@ fn checks(tables: Vec<CheckTable>, longest: Duration) -> Result<Vec<CheckPolicy>
         checks.push(CheckPolicy { context, run: table.run.into_inner(), timeout });
     }
     Ok(checks)
+}
+
+fn secrets(tables: Vec<SecretTable>) -> Result<Vec<SecretFile>, Problem> {
+    let mut secrets: Vec<SecretFile> = Vec::new();
+    for table in tables {
+        let at = Some(table.name.span());
+        let (name, file) = (table.name.into_inner(), table.file.get_ref());
+        fields::secret_name(&name).map_err(|words| Problem { at: at.clone(), words })?;
+        if secrets.iter().any(|s| s.name == name) {
+            return Err(Problem { at, words: format!("the secret {name} is there twice: keep one of them") });
+        }
+        if secrets.len() == SECRETS_MAX {
+            let words = format!("there are more than {SECRETS_MAX} secrets: join some in one file");
+            return Err(Problem { at, words });
+        }
+        if !file.is_absolute() {
+            let words = format!("{} is relative: write it from the root, like /etc/pilotlight/…", file.display());
+            return Err(Problem { at: Some(table.file.span()), words });
+        }
+        secrets.push(SecretFile { name, file: table.file.into_inner() });
+    }
+    Ok(secrets)
 }
 
 fn lights(table: LightsTable) -> Result<LightsConfig, Problem> {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use crate::lights::LightsConfig;
 use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Policy, RepositoryPolicy};
 
+pub use crate::logic::secret::Secret;
 pub use surroundings::Surroundings;
 
 /// Where the configuration is looked for when nobody says otherwise.
@@ -76,32 +77,13 @@ pub struct Builder {
     pub silence: Duration,
 }
 
-/// Bytes that must not be seen: they have no `Display`, and their `Debug` hides them.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
 impl Secret {
-    pub fn new(text: impl Into<String>) -> Self {
-        Secret(text.into())
-    }
-
     /// The secret that stands alone in a file.
     ///
     /// # Errors
     /// It can't be read, is empty, or has more than one line.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         surroundings::read_secret(path).map_err(ConfigError)
-    }
-
-    /// The secret itself, for the one place that needs it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("(secret)")
     }
 }
 

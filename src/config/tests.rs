@@ -80,9 +80,12 @@ fn the_shipped_file_shows_every_key_beside_its_default() {
     let shipped = parse(SHIPPED).unwrap();
     (all.state_dir, all.cache_dir) = (shipped.state_dir.clone(), shipped.cache_dir.clone());
     all.repositories[0].checks = shipped.repositories[0].checks.clone();
+    let secret = all.repositories[0].secrets.pop().unwrap();
+    assert_eq!((secret.name.as_str(), secret.file.to_str()), ("NPM_TOKEN", Some("/etc/pilotlight/secrets/npm-token")));
     assert_eq!(debug(&all), debug(&shipped));
     let keys = "listen path secret_file max_body api_url token_file listen url driver pins active_low blink follow \
-                workers timeout silence isolation approval state_dir cache_dir name clone_url context run timeout";
+                workers timeout silence isolation approval state_dir cache_dir name clone_url context run timeout \
+                name file";
     let shown = text.lines().filter_map(|l| l.split_once(" = ")).map(|(key, _)| key).filter(|k| !k.starts_with('#'));
     assert_eq!(shown.collect::<Vec<_>>().join(" "), keys);
 }
@@ -203,6 +206,44 @@ fn what_is_wrong_is_told_with_its_place_and_its_cure() {
         p.toml:3:1: duplicate key
         p.toml:1:9: unclosed table, expected `]`
     "#]].assert_eq(&(said.join("\n") + "\n"));
+}
+
+/// A secret is a variable that means nothing else, and a file.
+#[test]
+fn secrets_for_builds_are_named_with_care() {
+    let said = |secrets: &[(&str, &str)]| {
+        let table = |(name, file): &(&str, &str)| format!("[[repository.secret]]\nname = {name:?}\nfile = {file:?}\n");
+        let text = REPOSITORY.to_owned() + &secrets.iter().map(table).collect::<String>();
+        parse(&text).map(|config| config.repositories[0].secrets.len())
+    };
+    let many: Vec<_> = (0..17).map(|n| format!("S{n}")).collect();
+    let many: Vec<_> = many.iter().map(|name| (name.as_str(), "/f")).collect();
+    assert_eq!((said(&many[..16]), said(&[("_t0ken", "/f"), ("_T0KEN", "/f")])), (Ok(16), Ok(2)));
+    let names = ["", "A-B", "1A", "Ä", "A\nB", "PILOTLIGHT_SHA", "HOME", "PYTHONPATH", "LD_PRELOAD", "GIT_DIR", "ENV"];
+    let wrong = names.map(|name| vec![(name, "/f")]).into_iter();
+    let wrong = wrong.chain([many.clone(), vec![("A", "/f"), ("A", "/g")], vec![("A", "secrets/f")]]);
+    let said: Vec<_> = wrong.map(|secrets| said(&secrets).expect_err("it is wrong")).collect();
+    expect![[r#"
+        p.toml:4:8: `` is no variable: write letters, digits and _, like "NPM_TOKEN"
+        p.toml:4:8: `A-B` is no variable: write letters, digits and _, like "NPM_TOKEN"
+        p.toml:4:8: `1A` is no variable: write letters, digits and _, like "NPM_TOKEN"
+        p.toml:4:8: `Ä` is no variable: write letters, digits and _, like "NPM_TOKEN"
+        p.toml:4:8: `A\nB` is no variable: write letters, digits and _, like "NPM_TOKEN"
+        p.toml:4:8: `PILOTLIGHT_SHA` has a meaning of its own in a build: call the secret something else
+        p.toml:4:8: `HOME` has a meaning of its own in a build: call the secret something else
+        p.toml:4:8: `PYTHONPATH` has a meaning of its own in a build: call the secret something else
+        p.toml:4:8: `LD_PRELOAD` has a meaning of its own in a build: call the secret something else
+        p.toml:4:8: `GIT_DIR` has a meaning of its own in a build: call the secret something else
+        p.toml:4:8: `ENV` has a meaning of its own in a build: call the secret something else
+        p.toml:52:8: there are more than 16 secrets: join some in one file
+        p.toml:7:8: the secret A is there twice: keep one of them
+        p.toml:5:8: secrets/f is relative: write it from the root, like /etc/pilotlight/…
+    "#]]
+    .assert_eq(&(said.join("\n") + "\n"));
+    assert_eq!(
+        parse(&format!("{REPOSITORY}[[repository.secret]]\nname = \"A\"")).unwrap_err(),
+        "p.toml:3:1: missing key `file`"
+    );
 }
 
 /// The file that is named, else the credential, else the environment.

@@ -8,6 +8,7 @@ use super::build::{Build, BuildId, CheckEnd};
 use super::panel::Panel;
 use super::policy::Policy;
 use super::rows::{KnownDelivery, Pull};
+use super::secret::SecretFile;
 
 /// The moment an event is handled. Deadlines are reckoned in `mono`; `wall` is only shown to people and
 /// compared over days, because the clock of a box without a battery may jump by years.
@@ -204,7 +205,7 @@ pub struct Answer {
     pub build: Option<BuildId>,
 }
 
-/// All that the builder needs to know to run one build. Everything in it may be shown to the build.
+/// All that the builder needs to know to run one build. Nothing in it is a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
     pub build: BuildId,
@@ -219,6 +220,8 @@ pub struct Job {
     pub checks: Vec<JobCheck>,
     /// A check that writes nothing for this long is ended.
     pub silence: Duration,
+    /// What it gets to know in its environment: nothing for a stranger.
+    pub secrets: Vec<SecretFile>,
 }
 
 /// One check of a [`Job`]; `index` is its place in the build.

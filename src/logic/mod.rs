@@ -14,6 +14,7 @@ pub mod policy;
 pub mod progress;
 pub mod queue;
 pub mod rows;
+pub mod secret;
 pub mod space;
 pub mod state;
 pub mod trust;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::secret::SecretFile;
+
 /// What `State` needs to know of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -30,6 +32,8 @@ pub struct RepositoryPolicy {
     pub clone_url: String,
     /// At least one; contexts differ in more than case.
     pub checks: Vec<CheckPolicy>,
+    /// For the builds of heads in the repository itself.
+    pub secrets: Vec<SecretFile>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

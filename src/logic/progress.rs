@@ -31,6 +31,7 @@ impl State {
             head_ref: build.head_ref.clone(),
             checks: build.checks.iter().enumerate().filter_map(wanted).collect(),
             silence: self.policy.silence,
+            secrets: if stranger { Vec::new() } else { repository.secrets.clone() },
         };
         let overdue_at = now.mono + hold_max(job.checks.iter().map(|c| c.timeout));
         self.queue.active.insert(id, Active { repository: build.repository.clone(), stranger, overdue_at });

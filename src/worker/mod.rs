@@ -1,7 +1,7 @@
 //! One build: its tree, its processes, its result.
 //!
 //! A process of its own, with a stranger's code below it and the daemon at the other end of one Unix stream.
-//! It has no secrets. It lives for one job: [`room`] (whose turn it is), [`tree`] (what is built),
+//! It has no secrets but those that its checks get to know. It lives for one job: [`room`] (whose turn it is), [`tree`] (what is built),
 //! [`processes`] (what runs, and that nothing is left), and this page, which strings them together.
 
 use std::ffi::OsString;
@@ -93,11 +93,11 @@ fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut
     Ok(())
 }
 
-/// The environment is exactly the contract's.
+/// The environment is exactly the contract's, and the build's secrets.
 fn command(job: &WorkerJob, check: &JobCheck, room: &Room) -> Command {
     let mut command = Command::new("/bin/sh");
     command.arg("-c").arg(&check.run).current_dir(&room.tree);
-    command.env_clear().env("PATH", path());
+    command.env_clear().envs(job.secrets.iter().map(|(name, value)| (name, value.expose()))).env("PATH", path());
     command.envs([
         ("CI", "true"),
         ("PILOTLIGHT", "true"),

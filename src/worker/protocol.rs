@@ -8,17 +8,17 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::logic::build::CheckEnd;
 use crate::logic::event::JobCheck;
+use crate::logic::secret::Secret;
 
 /// The longest frame, in bytes: a job is the largest, and its commands come from the configuration, which
-/// is smaller. A longer one is a broken peer.
+/// is smaller, its secrets from files of bounded size. A longer one is a broken peer.
 pub const FRAME_BYTES_MAX: u32 = 1024 * 1024;
 
-/// What the daemon hands to a worker. Nothing in it is a secret.
+/// What the daemon hands to a worker. Nothing in it is a secret but the secrets that this build may know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerJob {
     pub build: i64,
@@ -36,6 +36,25 @@ pub struct WorkerJob {
     pub checks: Vec<JobCheck>,
     /// A check that writes nothing for this long is ended.
     pub silence: Duration,
+    /// More of each check's environment: name and value. Of nothing else's, and never a stranger's.
+    #[serde(with = "exposed")]
+    pub secrets: Vec<(String, Secret)>,
+}
+
+/// The one place where secrets are written out: for the stream to the worker.
+mod exposed {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Secret;
+
+    pub fn serialize<S: Serializer>(secrets: &[(String, Secret)], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(secrets.iter().map(|(name, value)| (name, value.expose())))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, Secret)>, D::Error> {
+        let pairs = Vec::<(String, String)>::deserialize(from)?;
+        Ok(pairs.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
+    }
 }
 
 /// What a worker tells besides log bytes.
@@ -90,9 +109,15 @@ impl Frame {
             return Err(torn(body.len(), length as usize, "body"));
         }
         match kind {
-            KIND_JOB => parse(&body, "job").map(Frame::Job),
+            KIND_JOB => serde_json::from_slice(&body).map(Frame::Job).map_err(|e| {
+                // Not in serde's words, which quote: there are secrets in it.
+                let (line, column) = (e.line(), e.column());
+                invalid(format!("the job is not understood from line {line} column {column} on: is the worker of the daemon's version?"))
+            }),
             KIND_LOG => Ok(Frame::Log(body)),
-            KIND_NEWS => parse(&body, "news").map(Frame::News),
+            KIND_NEWS => serde_json::from_slice(&body)
+                .map(Frame::News)
+                .map_err(|e| invalid(format!("a news frame is not understood: {e}"))),
             _ => Err(invalid(format!("there is no frame of kind {kind}"))),
         }
         .map(Some)
@@ -129,10 +154,6 @@ impl Frame {
         whole.extend_from_slice(body);
         to.write_all(&whole)
     }
-}
-
-fn parse<T: DeserializeOwned>(body: &[u8], what: &str) -> io::Result<T> {
-    serde_json::from_slice(body).map_err(|e| invalid(format!("a {what} frame is not understood: {e}")))
 }
 
 fn invalid(why: String) -> io::Error {

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::logic::build::CheckEnd;
+use crate::logic::secret::Secret;
 
 mod ends;
 mod rooms;
@@ -76,6 +77,7 @@ impl Bench {
             fresh: false,
             checks: scripts.iter().enumerate().map(check).collect(),
             silence: AMPLE,
+            secrets: Vec::new(),
         }
     }
 
@@ -205,8 +207,11 @@ fn both_outputs_are_one_in_order() {
 #[test]
 fn the_environment_is_the_contract_and_nothing_else() {
     let bench = Bench::new();
-    let outcome = bench.build(&["touch $TMPDIR/left; cat /proc/$$/environ", "echo; ls -A $TMPDIR"]);
-    let (environment, left) = outcome.log.split_once('\n').unwrap();
+    let look = "echo; ls -A $TMPDIR; echo $TOKEN; tr '\\0' '\\n' </proc/$PPID/environ | grep -c TOKEN";
+    let mut job = bench.job(&["touch $TMPDIR/left; cat /proc/$$/environ", look]);
+    job.secrets = vec![("TOKEN".into(), Secret::new("two\nlines")), ("HOME".into(), Secret::new("/lost"))];
+    let outcome = Worker::start(&job).outcome();
+    let (environment, left) = outcome.log.split_once("\0\n").unwrap();
     let room = bench.path("room");
     let mut expected = [
         "CI=true".into(),
@@ -222,13 +227,14 @@ fn the_environment_is_the_contract_and_nothing_else() {
         format!("HOME={}/home", room.display()),
         format!("PATH={}", path().display()),
         "LANG=C.UTF-8".into(),
+        "TOKEN=two\nlines".into(), // and no HOME of a secret's
         format!("TMPDIR={}/tmp", room.display()),
     ];
     let mut given: Vec<_> = environment.split_terminator('\0').collect();
     given.sort_unstable();
     expected.sort_unstable();
     assert_eq!(given, expected);
-    assert_eq!(left, "left\n");
+    assert_eq!(left, "left\ntwo lines\n0\n", "the worker itself has nothing of it");
     assert_eq!(bench.build(&["ls -A $TMPDIR"]).log, "");
 }
 

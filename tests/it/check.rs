@@ -179,3 +179,24 @@ fn a_running_daemon_is_seen() {
     let done = daemon.cli(&["check", "--offline"]);
     assert!(done.stdout.contains("daemon                    runs"), "{} at {:?}", done.stdout, SystemTime::now());
 }
+
+#[test]
+fn secrets_of_builds_are_looked_at_and_not_shown() {
+    let value = "tok-0123456789";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("npm-token");
+    let table = format!("[[repository.secret]]\nname = \"NPM_TOKEN\"\nfile = {file:?}");
+    let config = TestConfig::new("http://127.0.0.1:9").repository(APP, "file:///nowhere", &[]).line(&table);
+    let room = Room::new(&config);
+    let (about, shown) = ("acme/app: secret NPM_TOKEN", file.display());
+    finds(&room, &["--offline"], &format!("bad {about}: {shown} can't be read (No such file"), 1);
+    for (text, mode, line, code) in [
+        (value, 0o600, format!("good {about}: {shown} has mode 600"), 0),
+        (value, 0o644, format!("bad {about}: {shown} can be read by others (mode 644): `chmod 600 {shown}`"), 1),
+        ("", 0o600, format!("bad {about}: {shown} is empty"), 1),
+    ] {
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        finds(&room, &["--offline"], &line, code);
+    }
+}

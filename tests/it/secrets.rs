@@ -11,7 +11,7 @@ use crate::support::http::request;
 use crate::support::payload::pull;
 use crate::support::process::Process;
 use crate::support::repo::Origin;
-use crate::support::scene::APP;
+use crate::support::scene::{APP, Scene};
 
 /// What must not be found anywhere.
 const HIDDEN: [&str; 4] = [SECRET, TOKEN, "decoy-token", "decoy-secret"];
@@ -113,4 +113,52 @@ fn secrets_come_from_the_environment_and_from_credentials() {
     let credentials = room.path("").display().to_string();
     let decoys = [("GITHUB_TOKEN", "decoy-token"), ("PILOTLIGHT_WEBHOOK_SECRET", "decoy-secret")];
     one_build(&room, &github, &origin, &[&decoys[..], &[("CREDENTIALS_DIRECTORY", &credentials)]].concat());
+}
+
+/// A secret that builds may know: they get it, and nobody sees it.
+#[test]
+fn a_builds_secret_reaches_its_checks_and_no_eye() {
+    let (old, new) = ("tok-0123456789+/x", "another one, of\ntwo long lines");
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("npm-token");
+    fs::write(&file, format!("{old}\n")).unwrap();
+    let table = format!("[[repository.secret]]\nname = \"NPM_TOKEN\"\nfile = {file:?}");
+    let run = "test -n \"$NPM_TOKEN\"; set -- $(printf %s \"$NPM_TOKEN\" | sha256sum); \
+        echo got $1 in $PILOTLIGHT_BUILD_ID > @say; env; printf %s \"$NPM_TOKEN\" | base64; \
+        printf %s \"$NPM_TOKEN\" | head -c 9; sleep 0.1; printf %s \"$NPM_TOKEN\" | tail -c +10; echo ' was it'";
+    let scene = Scene::with(&[("test", run)], |config| config.line(&table));
+    for (number, value, seen) in [(1, old, "NPM_TOKEN=***\n"), (2, new, "NPM_TOKEN=***\n")] {
+        fs::write(&file, format!("{value}\n")).unwrap();
+        let (sha, id) = scene.open(number);
+        scene.shown(&sha, "test", "success");
+        let got = scene.cues.hear(&format!(" in {id}"));
+        assert!(
+            got == format!("got {} in {id}", sha256(value)),
+            "the check of build {id} gets what is in the file now"
+        );
+        let log = scene.log(id);
+        assert!(log.contains(seen) && log.contains("\n*** was it\n"), "the log is masked");
+        for path in
+            ["/", &format!("/builds/{id}"), &format!("/api/v1/builds/{id}"), &format!("/api/v1/builds/{id}/log")]
+        {
+            let page = scene.daemon.get_text(path, &[]);
+            assert!(!page.body.windows(value.len()).any(|w| w == value.as_bytes()), "{path} shows it");
+        }
+    }
+    let mut kept = Vec::new();
+    gather(&scene.state_dir(), &mut kept);
+    for hidden in [old, "dG9rLTAxMjM0NTY3ODkrL3", new, "another one, of", "two long lines"] {
+        assert!(!kept.windows(hidden.len()).any(|w| w == hidden.as_bytes()), "the state directory holds it");
+    }
+
+    fs::remove_file(&file).unwrap();
+    let (sha, id) = scene.open(3);
+    let words = scene.shown(&sha, "test", "error").description;
+    assert!(words.starts_with(&format!("secret NPM_TOKEN: {} can't be read", file.display())), "{words}");
+    scene.daemon.wait_build(id, "error");
+}
+
+fn sha256(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }

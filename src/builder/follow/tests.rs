@@ -58,6 +58,7 @@ fn a_job() -> Frame {
         fresh: false,
         checks: job.checks,
         silence: job.silence,
+        secrets: Vec::new(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What can be seen on this box.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,11 +10,12 @@ use rustix::fs::{Access, access};
 
 use super::super::control;
 use super::Finding;
-use crate::builder::{UNIT_SOCKETS, slug};
+use crate::builder::{UNIT_SOCKETS, read_secret, slug};
 use crate::config::{Config, Surroundings};
 use crate::daemon::space::Room;
 use crate::lights;
 use crate::logic::policy::{Isolation, RepositoryPolicy};
+use crate::logic::secret::SecretFile;
 use crate::logic::space::floor;
 
 /// With less free space than this many times the daemon's floor a build may soon find none.
@@ -35,6 +36,9 @@ pub fn findings(config: &Config, surroundings: &Surroundings) -> Vec<Finding> {
     for (about, named, credential) in secrets {
         let beside = surroundings.credentials_dir.as_ref().map(|dir| dir.join(credential)).filter(|f| f.exists());
         findings.extend(named.cloned().or(beside).map(|file| mode(about, &file)));
+    }
+    for repository in &config.repositories {
+        findings.extend(repository.secrets.iter().map(|secret| build_secret(config, &repository.name, secret)));
     }
     findings.push(directory("state", &config.state_dir));
     findings.push(directory("cache", &config.cache_dir));
@@ -57,6 +61,29 @@ fn mode(about: &str, file: &Path) -> Finding {
             Finding::bad(about, format!("{shown} can be read by others (mode {mode:o}): `chmod 600 {shown}`"))
         }
         Ok(mode) => Finding::good(about, format!("{shown} has mode {mode:o}")),
+    }
+}
+
+/// A secret for builds: that it can be read, and that nobody else can.
+fn build_secret(config: &Config, repository: &str, secret: &SecretFile) -> Finding {
+    let (about, file) = (format!("{repository}: secret {}", secret.name), &secret.file);
+    if let Err(error) = read_secret(secret) {
+        return Finding::bad(about, error);
+    }
+    // systemd's own: an access list for the daemon shows up as rights of the group.
+    if file.starts_with("/run/credentials") {
+        return Finding::good(about, format!("{} is a credential", file.display()));
+    }
+    let owner = |path: &Path| fs::metadata(path).ok().map(|found| found.uid());
+    match (owner(&config.state_dir), owner(file)) {
+        (Some(daemon), Some(other)) if daemon != other => {
+            let shown = file.display();
+            Finding::bad(
+                about,
+                format!("{shown} is not the daemon's: `chown --reference={} {shown}`", config.state_dir.display()),
+            )
+        }
+        _ => mode(&about, file),
     }
 }
 

@@ -303,3 +303,35 @@ fn who_waits_again_gives_the_word_back() {
             lamp yellow: acme/app#6 is queued; post #1 pilotlight: success, Passed in 41s
     "#]]);
 }
+
+#[test]
+fn strangers_get_no_secrets_even_when_approved() {
+    check(expect![[r#"
+        with secrets=NPM_TOKEN
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight knowing NPM_TOKEN
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        2s pull acme/app#8 opened 3c4d fork
+            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: pilotlight approve acme/app#8 3c4d00000000
+        3s approve acme/app#8
+            200 #2 Approved 3c4d000 of acme/app#8: build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+        4s passes #2
+            lamp blinking yellow: acme/app#8 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
+        5s pull acme/app#9 opened 5e6f deleted-fork
+            202 #3 Build 3 waits for approval; post #3 pilotlight: pending, Waiting for approval: pilotlight approve acme/app#9 5e6f00000000
+        6s approve acme/app#9
+            200 #3 Approved 5e6f000 of acme/app#9: build 3 is queued; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
+        7s passes #3
+            lamp blinking yellow: acme/app#9 is running
+            post #3 pilotlight: pending, Running
+            lamp green: acme/app#9 passed; post #3 pilotlight: success, Passed in 41s
+        8s reload secrets=OTHER
+        9s rebuild acme/app#7
+            202 #4 Accepted as build 4; lamp yellow: acme/app#7 is queued; post #4 pilotlight: pending, Queued; start #4 pilotlight knowing OTHER
+    "#]]);
+}

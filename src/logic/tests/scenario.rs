@@ -282,7 +282,8 @@ impl World {
             }
             Effect::StartBuild(job) => {
                 let checks: Vec<_> = job.checks.iter().map(|c| c.context.as_str()).collect();
-                format!("start #{} {}", job.build, checks.join(", "))
+                let secrets: String = job.secrets.iter().map(|s| format!(" knowing {}", s.name)).collect();
+                format!("start #{} {}{secrets}", job.build, checks.join(", "))
             }
             Effect::CancelBuild(id) => format!("stop #{id}"),
             Effect::Post(post) => {

@@ -7,6 +7,7 @@ use crate::logic::event::{
     BuildNews, Command, Delivery, DeliveryKey, Hook, LookUp, PostOutcome, PullAction, PullPayload, Shown, StatusState,
 };
 use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Policy, RepositoryPolicy};
+use crate::logic::secret::SecretFile;
 
 /// One repository, one check, one worker, and the contract's defaults.
 pub fn policy() -> Policy {
@@ -31,7 +32,12 @@ pub fn repository(name: &str, checks: &str) -> RepositoryPolicy {
         timeout: Duration::from_secs(600),
     };
     let clone_url = format!("https://github.com/{name}.git");
-    RepositoryPolicy { name: name.to_owned(), clone_url, checks: checks.split(',').map(check).collect() }
+    RepositoryPolicy {
+        name: name.to_owned(),
+        clone_url,
+        checks: checks.split(',').map(check).collect(),
+        secrets: Vec::new(),
+    }
 }
 
 /// `workers=2 isolation=none`, …
@@ -54,6 +60,10 @@ pub fn settings(policy: &mut Policy, settings: &str) {
                 for r in &mut policy.repositories {
                     *r = repository(&r.name, contexts);
                 }
+            }
+            ("secrets", names) => {
+                let secret = |n: &str| SecretFile { name: n.to_owned(), file: format!("/etc/{n}").into() };
+                policy.repositories[0].secrets = names.split(',').map(secret).collect();
             }
             _ => panic!("no setting: {key}={value}"),
         }

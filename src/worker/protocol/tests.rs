@@ -20,6 +20,7 @@ fn job() -> WorkerJob {
             timeout: Duration::from_millis(1500),
         }],
         silence: Duration::from_secs(900),
+        secrets: vec![("TOKEN".into(), Secret::new("s3cret\n\"value"))],
     }
 }
 

@@ -1,0 +1,141 @@
+//! Strikes secrets out of what a build says, in the forms they commonly take, before anybody can read it.
+//!
+//! Against accidents: an `env`, a verbose client, an error that quotes its URL. A build that wants to tell a secret
+//! can always find another form for it; that is why strangers get none.
+//!
+//! The search is that of Wu and Manber (1994): the last two bytes of a window as long as the shortest form say how far
+//! it may move on, so that most of the output is never looked at.
+
+mod forms;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use crate::logic::secret::Secret;
+pub use forms::SECRET_BYTES_MIN;
+
+/// What stands in a secret's place.
+const STARS: &[u8] = b"***";
+
+/// Two bytes, the unit that the search looks at.
+const PAIRS: usize = 1 << 16;
+
+/// Masks one stream of bytes.
+#[derive(Default)]
+pub struct Mask {
+    /// Sorted, so that "does any begin with this" is one look.
+    forms: Vec<Vec<u8>>,
+    /// The length of the shortest form, in bytes.
+    window: usize,
+    /// How far the window may move when it ends in this pair. Empty without forms.
+    shift: Vec<u8>,
+    /// The forms whose first `window` bytes end in this pair: those of shift 0.
+    ends: HashMap<usize, Vec<usize>>,
+    /// What may be the beginning of a form and waits for its rest.
+    held: Vec<u8>,
+    /// How much of `held` belongs to a secret whose stars stand already.
+    starred: usize,
+}
+
+impl Mask {
+    pub fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Mask {
+        let forms = forms::of(secrets);
+        let Some(window) = forms.iter().map(Vec::len).min() else { return Mask::default() };
+        let mut mask = Mask { window, shift: vec![(window - 1).min(255) as u8; PAIRS], ..Mask::default() };
+        for (index, form) in forms.iter().enumerate() {
+            for end in 2..=window {
+                let pair = pair(form, end);
+                mask.shift[pair] = mask.shift[pair].min((window - end).min(255) as u8);
+                if end == window {
+                    mask.ends.entry(pair).or_default().push(index);
+                }
+            }
+        }
+        mask.forms = forms;
+        mask
+    }
+
+    /// Adds `bytes` to the stream and hands on what is certain by now. At most the longest form less one byte is held
+    /// back, and only what looks like the beginning of one.
+    pub fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(&[u8])) {
+        if self.forms.is_empty() {
+            return out(bytes);
+        }
+        self.held.extend_from_slice(bytes);
+        self.pass_on(self.doubtful_from(), out);
+    }
+
+    /// Hands on what was held back: the stream ends here, and another one begins.
+    pub fn flush(&mut self, out: &mut dyn FnMut(&[u8])) {
+        self.pass_on(self.held.len(), out);
+        self.starred = 0;
+    }
+
+    /// A text of its own, masked.
+    pub fn words(&self, text: &str) -> String {
+        let mut masked = Vec::new();
+        self.strike(text.as_bytes(), text.len(), 0, &mut |bytes| masked.extend_from_slice(bytes));
+        String::from_utf8_lossy(&masked).into_owned()
+    }
+
+    fn pass_on(&mut self, until: usize, out: &mut dyn FnMut(&[u8])) {
+        let mut held = std::mem::take(&mut self.held);
+        self.starred = self.strike(&held, until, self.starred, out) - until;
+        held.drain(..until);
+        self.held = held;
+    }
+
+    /// Hands on the bytes before `until`, with stars for each run of secrets that begins there. For the first
+    /// `starred` of them stars stand already. Returns where the last run ends, or `until`.
+    fn strike(&self, bytes: &[u8], until: usize, starred: usize, out: &mut dyn FnMut(&[u8])) -> usize {
+        let (mut done, mut from) = (starred, 0);
+        while let Some((start, end)) = self.find(bytes, from).filter(|(start, _)| *start < until) {
+            if start >= done {
+                out(&bytes[done..start]);
+                out(STARS);
+            }
+            // Secrets may overlap: none of them may be left in half.
+            (done, from) = (done.max(end), start + 1);
+        }
+        if done < until {
+            out(&bytes[done..until]);
+        }
+        done.max(until)
+    }
+
+    /// The first form at or after `from`, the longest of those that begin there.
+    fn find(&self, bytes: &[u8], from: usize) -> Option<(usize, usize)> {
+        let mut end = from + self.window;
+        while !self.forms.is_empty() && end <= bytes.len() {
+            let pair = pair(bytes, end);
+            let shift = usize::from(self.shift[pair]);
+            if shift == 0 {
+                let start = end - self.window;
+                let forms = self.ends.get(&pair).into_iter().flatten().map(|index| &self.forms[*index]);
+                if let Some(longest) = forms.filter(|form| bytes[start..].starts_with(form)).map(Vec::len).max() {
+                    return Some((start, start + longest));
+                }
+            }
+            end += shift.max(1);
+        }
+        None
+    }
+
+    /// Where in `held` something begins that may become a form.
+    fn doubtful_from(&self) -> usize {
+        let longest = self.forms.iter().map(Vec::len).max().unwrap_or_default();
+        let may_begin = |at: &usize| {
+            let rest = &self.held[*at..];
+            let next = self.forms.partition_point(|form| form[..] < *rest);
+            self.forms.get(next).is_some_and(|form| form.starts_with(rest))
+        };
+        let from = (self.held.len() + 1).saturating_sub(longest);
+        (from..self.held.len()).find(may_begin).unwrap_or(self.held.len())
+    }
+}
+
+/// The two bytes before `end`, as a number.
+fn pair(bytes: &[u8], end: usize) -> usize {
+    usize::from(bytes[end - 2]) << 8 | usize::from(bytes[end - 1])
+}
