@@ -72,8 +72,11 @@ pub struct Daemon {
     space: space::Space,
     /// Saving met a page of the database that can't be right.
     torn: bool,
-    /// When old logs and trees are looked for next.
+    /// When old logs and trees are looked for next, and old history.
     sweep_at: Duration,
+    forget_at: Duration,
+    /// Removes them; one at a time.
+    sweeper: Option<JoinHandle<()>>,
     ending: bool,
     /// Held while we live: one pilotlight for one state directory.
     _lock: File,
@@ -138,12 +141,10 @@ impl Daemon {
     /// Takes in what has come, commits it all at once, then acts.
     fn turn(&mut self, first: Option<Inbox>) {
         let mut decision = Decision::default();
-        if self.sweep_at <= self.now().mono {
-            self.sweep(self.space.short.is_some());
-        }
         if let Some(event) = self.look_at_space() {
             self.decide(event, &mut decision);
         }
+        self.sweep();
         let mut next = first;
         let mut count = 0;
         while let Some(message) = next {
@@ -206,13 +207,17 @@ impl Daemon {
             return;
         }
         self.save_again_at = Some(now.mono + SAVE_RETRY);
+        let _ = self.look_at_space_now(); // a new State is told anyway
         match self.begin_again(now) {
             Ok(decision) => {
                 log::info!("saving works again");
                 self.save_again_at = None;
                 decision.effects.into_iter().for_each(|effect| self.act(effect));
             }
-            Err(error) => log::warn!("still nothing can be saved: {error:#}"),
+            Err(error) => {
+                log::warn!("still nothing can be saved: {error:#}");
+                self.sweep(); // nobody else may be there to make room
+            }
         }
     }
 
@@ -224,7 +229,6 @@ impl Daemon {
         }
         let mut rows = self.store.load()?;
         start::no_number_twice(&mut rows, &self.config.state_dir);
-        self.space = space::Space::look(&self.config);
         let policy = self.config.policy(&self.dashboard_url);
         let (state, decision) = State::load_on(rows, policy, now, self.space.short.clone());
         self.store.probe()?;

@@ -1,17 +1,29 @@
-//! What may go: old logs, trees that nobody builds in, history. At the start, daily, and when space is short.
+//! What may go, by age and by bytes: logs, trees that nobody builds in, mirrors that nobody fetches into, history. At
+//! the start, daily, and when space is short. Rooms of systemd's units belong to other users: their workers see to them.
 
-use std::fs::{self, DirEntry};
+use std::collections::BTreeSet;
+use std::fs::{self, DirEntry, Metadata, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use super::Daemon;
+use super::space::Room;
+use crate::builder::slug;
+use crate::logic::build::BuildId;
 
 /// Between sweeps.
-pub const BEAT: Duration = Duration::from_secs(24 * 3600);
+const BEAT: Duration = Duration::from_secs(24 * 3600);
+
+/// Between sweeps while space is short: the build that filled the disk may have ended since.
+const BEAT_SHORT: Duration = Duration::from_secs(60);
+
+/// Between two parts of old history: the main thread has time for all else.
+const BEAT_FORGET: Duration = Duration::from_secs(10);
 
 /// Logs older than this go, but for the newest: a clock that jumps must not take them all.
 const LOG_AGE_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -19,93 +31,205 @@ const LOGS_KEPT: usize = 100;
 /// The same when space is short.
 const LOGS_KEPT_SHORT: usize = 10;
 
-/// All logs together: a sixteenth of a small card.
+/// All logs together: a thirtieth of a 32 GB card.
 const LOG_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// The same when space is short.
 const LOG_BYTES_MAX_SHORT: u64 = 64 * 1024 * 1024;
 
-/// A room or mirror in which nothing was built for this long goes: it can be made again.
+/// A room or mirror that was not used for this long goes: it can be made again.
 const UNUSED_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
-/// When space is short every room goes in which nobody builds just now: one of them may have filled the disk.
-const UNUSED_MAX_SHORT: Duration = Duration::ZERO;
 
-/// A mirror is read by the build that fetched into it: longer than a day of checks may last.
-const MIRROR_UNUSED_MAX_SHORT: Duration = Duration::from_secs(3 * 24 * 3600);
+/// The share of their file system that all rooms may take: of a 32 GB card 7 GB, a few large trees with what their
+/// builds leave, so that two thirds stay free for one that grows.
+const ROOMS_SHARE: u64 = 4;
 
-/// Between sweeps while space is short: the build that filled the disk may have ended since.
-const BEAT_SHORT: Duration = Duration::from_secs(60);
+/// The same for mirrors: 3.5 GB. History is packed well, and to fetch it anew is the dearest of all.
+const MIRRORS_SHARE: u64 = 8;
 
-/// Ends the name of a room that is being removed.
+/// Ends the name of a room or mirror that is being removed.
 const GONE: &str = ".gone";
 
 /// Builds in the database older than this go, but for the newest 10,000.
 const HISTORY_AGE_MAX_SECONDS: i64 = 400 * 24 * 3600;
 
+/// The database: about 400,000 builds, a hundredth of a 32 GB card.
+const HISTORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// What a build is using just now.
+#[derive(Default)]
+struct Busy {
+    builds: BTreeSet<BuildId>,
+    /// By [`slug`].
+    repositories: BTreeSet<String>,
+}
+
 impl Daemon {
-    /// Removes what may go; files in a thread of its own, since a large tree takes a while.
-    pub(super) fn sweep(&mut self, short: bool) {
+    /// Removes what may go, if it is time; files in a thread of its own, since a large tree takes a while.
+    pub(super) fn sweep(&mut self) {
         let now = self.now();
+        if self.forget_at <= now.mono {
+            let wall = now.wall - HISTORY_AGE_MAX_SECONDS;
+            let more = self.store.forget(wall, HISTORY_BYTES_MAX).unwrap_or_else(|error| {
+                log::warn!("old history stays: {error:#}");
+                false
+            });
+            self.forget_at = now.mono + if more { BEAT_FORGET } else { BEAT };
+        }
+        let idle = self.sweeper.as_ref().is_none_or(thread::JoinHandle::is_finished);
+        if now.mono < self.sweep_at || !idle {
+            return;
+        }
+        let short = self.space.short.is_some();
         self.sweep_at = now.mono + if short { BEAT_SHORT } else { BEAT };
-        if let Err(error) = self.store.forget_before(now.wall - HISTORY_AGE_MAX_SECONDS) {
-            log::warn!("old history stays: {error:#}");
-        }
-        let (logs, mirrors) = (self.config.state_dir.join("logs"), self.config.state_dir.join("mirrors"));
-        let rooms = self.config.cache_dir.join("rooms");
+        let (busy, state_dir, cache_dir) = (self.busy(), self.config.state_dir.clone(), self.config.cache_dir.clone());
         let sweeper = thread::Builder::new().name("sweep".to_owned()).spawn(move || {
-            sweep_logs(&logs, short);
-            sweep_rooms(&rooms, if short { UNUSED_MAX_SHORT } else { UNUSED_MAX });
-            sweep_mirrors(&mirrors, if short { MIRROR_UNUSED_MAX_SHORT } else { UNUSED_MAX });
+            // Of this thread alone, on Linux: builds and webhooks come first.
+            let _ = rustix::process::setpriority_process(None, 19);
+            sweep_logs(&state_dir.join("logs"), short, &busy);
+            sweep_trees(rooms(&cache_dir.join("rooms")), Limit::of(&cache_dir, ROOMS_SHARE, short));
+            sweep_trees(mirrors(&state_dir.join("mirrors"), &busy), Limit::of(&state_dir, MIRRORS_SHARE, short));
         });
-        if let Err(error) = sweeper {
-            log::warn!("old logs and trees stay for now: no thread for it: {error}");
+        match sweeper {
+            Ok(sweeper) => self.sweeper = Some(sweeper),
+            Err(error) => log::warn!("old logs and trees stay for now: no thread for it: {error}"),
         }
+    }
+
+    fn busy(&self) -> Busy {
+        let builds = self.runs.keys().copied().collect();
+        let run = |id| self.state.rows().builds.get(id);
+        let repositories = self.runs.keys().filter_map(run).map(|build| slug(&build.repository)).collect();
+        Busy { builds, repositories }
     }
 }
 
-/// The oldest first, until both limits hold.
-fn sweep_logs(dir: &Path, short: bool) {
+/// The oldest first, until all limits hold.
+fn sweep_logs(dir: &Path, short: bool, busy: &Busy) {
     let (kept, bytes_max) = if short { (LOGS_KEPT_SHORT, LOG_BYTES_MAX_SHORT) } else { (LOGS_KEPT, LOG_BYTES_MAX) };
-    let number = |entry: &DirEntry| entry.file_name().to_str()?.strip_suffix(".log")?.parse::<i64>().ok();
+    let number = |entry: &DirEntry| entry.file_name().to_str()?.strip_suffix(".log")?.parse::<BuildId>().ok();
     let mut logs: Vec<_> = entries(dir).filter_map(|entry| Some((number(&entry)?, entry))).collect();
     logs.sort_unstable_by_key(|(number, _)| std::cmp::Reverse(*number));
     let mut bytes = 0;
-    for (i, (_, log)) in logs.iter().enumerate() {
+    for (i, (number, log)) in logs.iter().enumerate() {
         let Ok(found) = log.metadata() else { continue };
         bytes += found.len();
-        // The newest may be written just now.
-        let old = i >= kept && (short || age(found.modified()) > LOG_AGE_MAX);
-        if i > 0 && (old || bytes > bytes_max) {
+        let old = i >= kept && (short || age(&found) > LOG_AGE_MAX);
+        // The newest is what people look for. And whatever is written just now would be lost with its file.
+        if i > 0 && (old || bytes > bytes_max) && !busy.builds.contains(number) {
             told(&log.path(), fs::remove_file(log.path()));
         }
     }
 }
 
-/// A room's lock is held while a build runs in it. It is renamed first: the next build then begins a new one.
-fn sweep_rooms(dir: &Path, unused_max: Duration) {
-    for room in entries(dir) {
-        let (path, is_gone) = (room.path(), room.file_name().to_string_lossy().ends_with(GONE));
-        let lock = fs::File::open(path.join("lock"));
-        let free = lock.as_ref().is_ok_and(|file| flock(file, FlockOperation::NonBlockingLockExclusive).is_ok());
-        let built_at = fs::metadata(path.join("index")).or_else(|_| room.metadata());
-        let old = free && built_at.is_ok_and(|found| age(found.modified()) >= unused_max);
-        let gone = if is_gone { path.clone() } else { PathBuf::from(format!("{}{GONE}", path.display())) };
-        if is_gone || (old && fs::rename(&path, &gone).is_ok()) {
-            told(&path, remove_tree(&gone));
+/// A room or a mirror. Its lock is held while it is written.
+struct Tree {
+    path: PathBuf,
+    lock: PathBuf,
+    /// As old as its last use.
+    mark: PathBuf,
+    unused: Duration,
+}
+
+impl Tree {
+    fn new(path: PathBuf, lock: PathBuf, mark: PathBuf) -> Option<Tree> {
+        let found = fs::metadata(&mark).or_else(|_| fs::metadata(&path)).ok()?;
+        Some(Tree { path, lock, mark, unused: age(&found) })
+    }
+
+    /// Renamed first: the next build then begins a new one, and a power cut leaves nothing that looks whole. False if
+    /// somebody uses it.
+    fn remove(&self) -> bool {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed(); // a build can't make us wait
+        let lock = OpenOptions::new().read(true).custom_flags(flags).open(&self.lock);
+        if lock.as_ref().is_ok_and(|file| flock(file, FlockOperation::NonBlockingLockExclusive).is_err()) {
+            return false;
+        }
+        // Used since it was looked at.
+        if fs::metadata(&self.mark).is_ok_and(|found| age(&found) < self.unused) {
+            return false;
+        }
+        let gone = PathBuf::from(format!("{}{GONE}", self.path.display()));
+        if let Err(error) = fs::rename(&self.path, &gone) {
+            log::warn!("{} is not used but stays: {error}", self.path.display());
+            return false;
+        }
+        told(&self.path, remove_tree(&gone));
+        true
+    }
+}
+
+/// How much all rooms, or all mirrors, may take.
+enum Limit {
+    Bytes(u64),
+    /// Nothing but what is used just now, while space is short.
+    While(Box<dyn Fn() -> bool>),
+}
+
+impl Limit {
+    fn of(dir: &Path, share: u64, short: bool) -> Limit {
+        let dir = dir.to_owned();
+        if short {
+            return Limit::While(Box::new(move || Room::of(&dir).is_some_and(|room| room.is_low())));
+        }
+        Limit::Bytes(Room::of(&dir).map_or(u64::MAX, |room| room.size / share))
+    }
+}
+
+/// The least recently used first, until the limit holds.
+fn sweep_trees(mut trees: Vec<Tree>, limit: Limit) {
+    trees.sort_by_key(|tree| std::cmp::Reverse(tree.unused));
+    let sizes: Vec<u64> = match limit {
+        Limit::Bytes(_) => trees.iter().map(|tree| bytes_below(&tree.path)).collect(),
+        Limit::While(_) => vec![0; trees.len()],
+    };
+    let mut all: u64 = sizes.iter().sum();
+    for (tree, bytes) in trees.iter().zip(sizes) {
+        let goes = match &limit {
+            Limit::Bytes(max) => tree.unused >= UNUSED_MAX || all > *max,
+            Limit::While(short) => short(),
+        };
+        if goes && tree.remove() {
+            all -= bytes;
         }
     }
 }
 
-/// A mirror's lock file is as old as the last build that fetched into it.
-fn sweep_mirrors(dir: &Path, unused_max: Duration) {
-    for lock in entries(dir).filter(|entry| entry.path().extension().is_some_and(|e| e == "lock")) {
-        let old = lock.metadata().is_ok_and(|found| age(found.modified()) >= unused_max);
-        let Ok(file) = fs::File::open(lock.path()) else { continue };
-        let (mirror, gone) = (lock.path().with_extension("git"), lock.path().with_extension("git.gone"));
-        let free = old && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-        if gone.exists() || (free && fs::rename(&mirror, &gone).is_ok()) {
-            told(&mirror, remove_tree(&gone));
+fn rooms(dir: &Path) -> Vec<Tree> {
+    let room = |path: PathBuf| Tree::new(path.clone(), path.join("lock"), path.join("index"));
+    whole(dir).filter(|path| path.is_dir()).filter_map(room).collect()
+}
+
+/// But for those that a build reads: it fetched into it, and holds no lock any more.
+fn mirrors(dir: &Path, busy: &Busy) -> Vec<Tree> {
+    let mirror = |path: PathBuf| {
+        let slug = path.file_name()?.to_str()?.strip_suffix(".git")?;
+        let lock = path.with_extension("lock");
+        (!busy.repositories.contains(slug)).then(|| Tree::new(path.clone(), lock.clone(), lock))?
+    };
+    whole(dir).filter_map(mirror).collect()
+}
+
+/// What is in `dir`, but for what was on its way out already: that goes now.
+fn whole(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let paths = entries(dir).map(|entry| entry.path());
+    paths.filter(|path| {
+        let gone = path.to_string_lossy().ends_with(GONE);
+        if gone {
+            told(path, remove_tree(path));
         }
-    }
+        !gone
+    })
+}
+
+/// On the disk, as `du` says, which knows of hard links and the deepest of trees; 0 for what it can't read.
+fn bytes_below(path: &Path) -> u64 {
+    let asked = Command::new("du").args(["-skx", "--"]).arg(path).stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let said = asked.map(|output| output.stdout).unwrap_or_else(|error| {
+        log::warn!("the size of {} can't be had from `du`: {error}", path.display());
+        Vec::new()
+    });
+    let kib = String::from_utf8_lossy(&said).split_whitespace().next().and_then(|word| word.parse().ok());
+    kib.map_or(0, |kib: u64| kib.saturating_mul(1024))
 }
 
 /// Also what a build made unwritable, as Go's module cache is.
@@ -121,14 +245,14 @@ fn entries(dir: &Path) -> impl Iterator<Item = DirEntry> {
 }
 
 /// None for a time in the future: a clock that was wrong, then or now.
-fn age(modified: std::io::Result<SystemTime>) -> Duration {
-    modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default()
+fn age(found: &Metadata) -> Duration {
+    found.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default()
 }
 
 fn told(path: &Path, removed: std::io::Result<()>) {
     match removed {
-        Ok(()) => log::info!("removed {}, which was old", path.display()),
-        Err(error) => log::warn!("{} is old but stays: {error}", path.display()),
+        Ok(()) => log::info!("removed {}, which is not needed", path.display()),
+        Err(error) => log::warn!("{} is not needed but stays: {error}", path.display()),
     }
 }
 

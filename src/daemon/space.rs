@@ -10,6 +10,9 @@ use crate::config::Config;
 use crate::logic::event::Event;
 use crate::logic::space::floor;
 
+/// With less than this many times the floor a build may soon find none.
+const FLOORS_LOW: u64 = 5;
+
 /// Between looks: often enough to stop before the next build, and to see soon that a person made room.
 const BEAT: Duration = Duration::from_secs(10);
 
@@ -39,10 +42,12 @@ impl Space {
 impl Daemon {
     /// Looks, if it is time; tells what has changed.
     pub(super) fn look_at_space(&mut self) -> Option<Event> {
+        if self.now().mono < self.space.look_at { None } else { self.look_at_space_now() }
+    }
+
+    /// The same, whatever the time.
+    pub(super) fn look_at_space_now(&mut self) -> Option<Event> {
         let now = self.now().mono;
-        if now < self.space.look_at {
-            return None;
-        }
         self.space.look_at = now + BEAT;
         let short = shortage(&self.config);
         if short.is_some() == self.space.short.is_some() {
@@ -51,7 +56,7 @@ impl Daemon {
         match &short {
             Some(how) => {
                 log::error!("{how}: no build starts until there is room");
-                self.sweep(true);
+                self.sweep_at = now;
             }
             None => log::info!("there is room on the disk again"),
         }
@@ -90,6 +95,11 @@ impl Room {
         let bytes = |blocks: u64| blocks.saturating_mul(space.f_frsize);
         let no_inodes = space.f_files > 0 && space.f_favail == 0;
         Some(Room { size: bytes(space.f_blocks), free: bytes(space.f_bavail), no_inodes })
+    }
+
+    /// There is little for builds.
+    pub fn is_low(&self) -> bool {
+        self.no_inodes || self.free < floor(self.size) * FLOORS_LOW
     }
 
     /// No build may start.

@@ -118,6 +118,8 @@ impl Daemon {
             space,
             torn: false,
             sweep_at: Duration::ZERO,
+            forget_at: Duration::ZERO,
+            sweeper: None,
             ending: false,
             _lock: lock,
         };

@@ -10,13 +10,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, params};
 
 use crate::logic::event::Change;
-use crate::logic::rows::Rows;
+use crate::logic::rows::{CLOSED_PULLS_MAX, Rows};
 
 /// Pages that SQLite keeps in memory, in KiB: a quarter of what it would, as the rows that matter are in State.
 const CACHE_KIB_MAX: i32 = 512;
+
+/// Builds that stay whatever their age: a clock that jumps must not take them all.
+const BUILDS_KEPT: i64 = 10_000;
+
+/// Builds that stay whatever room they take: the last weeks of a busy office.
+const BUILDS_KEPT_MIN: i64 = 1_000;
+
+/// Rows forgotten at once: 10 ms on a disk, the tenth of a second on a slow card.
+const FORGET_MAX: i64 = 250;
 
 /// The writer. The main thread owns the only one.
 pub struct Store {
@@ -110,17 +119,35 @@ impl Store {
         Ok(self.connection.pragma_update(None, "user_version", version)?)
     }
 
-    /// Forgets builds that ended before `wall` (UTC seconds since 1970), but for the newest 10,000 and the last of each
-    /// pull request; a thousand at a time, so that nobody waits for it.
+    /// Forgets the oldest history: builds that ended before `wall` (UTC seconds since 1970), and while all of it takes
+    /// more than `bytes_max` younger ones as well; and pull requests that were closed so long ago that State has
+    /// forgotten them. A few of each at a time, so that nobody waits for it: true if there
+    /// may be more.
+    ///
+    /// What this frees is used again and not given back: `VACUUM` needs as much again before it frees anything, and
+    /// holds up the main thread for seconds.
     ///
     /// # Errors
     /// As [`save`](Self::save).
-    pub fn forget_before(&self, wall: i64) -> Result<()> {
-        let old = "SELECT id FROM builds WHERE kept = 0 AND finished_at < ? \
-                   AND id < (SELECT max(id) FROM builds) - 10000 \
-                   AND id NOT IN (SELECT last_build FROM pulls WHERE last_build IS NOT NULL) LIMIT 1000";
-        self.connection.execute(&format!("DELETE FROM builds WHERE id IN ({old})"), [wall])?;
-        Ok(())
+    pub fn forget(&self, wall: i64, bytes_max: u64) -> Result<bool> {
+        let long_closed = "SELECT repository, number FROM pulls WHERE closed_order < (SELECT closed_order FROM pulls \
+                           ORDER BY closed_order DESC LIMIT 1 OFFSET ?) ORDER BY closed_order LIMIT ?";
+        let sql = format!("DELETE FROM pulls WHERE (repository, number) IN ({long_closed})");
+        let pulls = self.connection.execute(&sql, params![i64::try_from(CLOSED_PULLS_MAX)? - 1, FORGET_MAX])?;
+        let (kept, before) = if self.bytes()? > bytes_max { (BUILDS_KEPT_MIN, i64::MAX) } else { (BUILDS_KEPT, wall) };
+        // Only the oldest are looked at: reading all of them would take a card seconds.
+        let oldest = "SELECT id, finished_at FROM builds WHERE kept = 0 AND id <= (SELECT max(id) FROM builds) - ? \
+                      AND id NOT IN (SELECT last_build FROM pulls WHERE last_build IS NOT NULL) ORDER BY id LIMIT ?";
+        let sql = format!("DELETE FROM builds WHERE id IN (SELECT id FROM ({oldest}) WHERE finished_at < ?)");
+        let builds = self.connection.execute(&sql, params![kept, FORGET_MAX, before])?;
+        Ok(pulls + builds > 0)
+    }
+
+    /// What the database takes, in bytes, without what is free in it.
+    fn bytes(&self) -> Result<u64> {
+        let ask = |name: &str| self.connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+        let pages = ask("page_count")? - ask("freelist_count")?;
+        Ok(pages.saturating_mul(ask("page_size")?).unsigned_abs())
     }
 }
 

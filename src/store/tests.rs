@@ -206,38 +206,86 @@ fn a_torn_database_says_so() {
     assert!(refused > 10, "{refused} of them were found out");
 }
 
+/// Ended at `at`, and GitHub knows.
+fn told(id: i64, at: i64) -> Build {
+    let mut build = build(id, "acme/app", 7, BuildState::Success);
+    build.finished_at = Some(at);
+    build.checks[0].owns_status = false;
+    build
+}
+
+fn count(store: &Store, table: &str) -> i64 {
+    store.connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+fn save_builds(store: &mut Store, builds: Vec<Build>) {
+    store.save(&builds.into_iter().map(Change::Build).collect::<Vec<_>>()).unwrap();
+}
+
 #[test]
 fn old_history_goes_but_for_the_newest_and_what_is_needed() {
     let room = Room::new();
     let mut store = room.open();
-    let ended = |id: i64, at: i64| {
-        let mut build = build(id, "acme/app", 7, BuildState::Success);
-        build.finished_at = Some(at);
-        build.checks[0].owns_status = false;
-        build
-    };
-    let last = 12_500;
-    let mut builds: Vec<_> = (1..=last).map(|id| ended(id, 1000)).collect();
+    let last = 11_000;
+    let mut builds: Vec<_> = (1..=last).map(|id| told(id, 1000)).collect();
     builds[0].finished_at = Some(2000); // later than what is forgotten
     builds[1].state = BuildState::Queued; // unfinished
     builds[2].checks[0].owns_status = true; // GitHub has not heard its end
-    store.save(&builds.into_iter().map(Change::Build).collect::<Vec<_>>()).unwrap();
+    save_builds(&mut store, builds);
     let pull = "INSERT INTO pulls VALUES ('acme/app', 7, '', 1, 0, '', NULL, '', '', 0, NULL, 4, NULL, NULL)";
     store.connection.execute(pull, []).unwrap();
-    let count = |store: &Store| -> i64 {
-        store.connection.query_row("SELECT count(*) FROM builds", [], |row| row.get(0)).unwrap()
-    };
-    store.forget_before(1001).unwrap();
-    assert_eq!(count(&store), last - 1000, "a thousand at a time");
-    (0..3).for_each(|_| store.forget_before(1001).unwrap());
-    assert_eq!(count(&store), 10_001 + 4, "the newest 10,000 before the last, and the four that are needed");
+    assert!(!store.forget(500, u64::MAX).unwrap(), "none is so old");
+    store.forget(1001, u64::MAX).unwrap();
+    assert_eq!(count(&store, "builds"), last - 249, "a few at a time; the first is in their way");
+    (0..4).for_each(|_| _ = store.forget(1001, u64::MAX).unwrap());
+    assert_eq!(count(&store, "builds"), 10_000 + 4, "the newest 10,000, and the four that are needed");
     let reader = Reader::open(&room.database()).unwrap();
     for (id, there) in
-        [(1, true), (2, true), (3, true), (4, true), (5, false), (last - 10_001, false), (last - 10_000, true)]
+        [(1, true), (2, true), (3, true), (4, true), (5, false), (last - 10_000, false), (last - 9_999, true)]
     {
         assert_eq!(reader.build(id).unwrap().is_some(), there, "build {id}");
     }
     assert_eq!(store.load().unwrap().last_build_id, last);
+}
+
+#[test]
+fn history_that_takes_too_much_goes_whatever_its_age_and_makes_room_for_more() {
+    let room = Room::new();
+    let mut store = room.open();
+    save_builds(&mut store, (1..=3000).map(|id| told(id, 1000)).collect());
+    let (full, file) = (store.bytes().unwrap(), || std::fs::metadata(room.database()).unwrap().len());
+    assert!(!store.forget(0, full).unwrap(), "no byte too much");
+    assert_eq!(count(&store, "builds"), 3000);
+    let mut left = full;
+    while left > full / 2 {
+        assert!(store.forget(0, full / 2).unwrap(), "there is more to forget");
+        assert!(store.bytes().unwrap() < left, "the same bytes again");
+        left = store.bytes().unwrap();
+    }
+    assert!(!store.forget(0, full / 2).unwrap());
+    // What was freed is used again.
+    store.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let before = file();
+    save_builds(&mut store, (3001..=4000).map(|id| told(id, 1000)).collect());
+    store.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    assert_eq!(file(), before);
+    while store.forget(0, 0).unwrap() {}
+    assert_eq!(count(&store, "builds"), 1000, "the newest stay");
+}
+
+#[test]
+fn pull_requests_closed_long_ago_are_forgotten_as_state_forgets_them() {
+    let room = Room::new();
+    let mut store = room.open();
+    save_builds(&mut store, (1..=600).map(|id| told(id, 1000)).collect());
+    // Of 600 pull requests every second one is closed, the first of them first.
+    let pulls = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600) INSERT INTO pulls \
+                 SELECT 'acme/app', i, '', i % 2, 0, '', NULL, '', '', 0, NULL, i, NULL, iif(i % 2, NULL, i) FROM n";
+    store.connection.execute(pulls, []).unwrap();
+    let before = store.load().unwrap();
+    while store.forget(0, u64::MAX).unwrap() {}
+    assert_eq!(count(&store, "pulls"), 300 + 256);
+    assert_eq!(store.load().unwrap(), before);
 }
 
 #[test]

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lights", &["logic"]),
     ("config", &["logic", "lights"]),
     ("daemon", &["logic", "store", "http", "webhook", "dashboard", "builder", "github", "lights", "config"]),
-    ("cli", &["logic", "daemon", "config", "lights", "github", "builder", "worker"]),
+    ("cli", &["logic", "store", "daemon", "config", "lights", "github", "builder", "worker"]),
 ];
 
 /// What would make a decision depend on more than its arguments.

@@ -16,10 +16,6 @@ use crate::daemon::space::Room;
 use crate::lights;
 use crate::logic::policy::{Isolation, RepositoryPolicy};
 use crate::logic::secret::SecretFile;
-use crate::logic::space::floor;
-
-/// With less free space than this many times the daemon's floor a build may soon find none.
-const FLOORS_LOW: u64 = 5;
 
 /// When this was written: a clock that shows less has not been set. 2026-01-01, UTC.
 const CLOCK_MIN: Duration = Duration::from_secs(1_767_225_600);
@@ -103,7 +99,7 @@ fn directory(name: &str, dir: &Path) -> Finding {
     if room.is_short() {
         return Finding::bad(about, format!("{words}, so no build starts: {cure}"));
     }
-    if room.free < floor(room.size) * FLOORS_LOW {
+    if room.is_low() {
         return Finding::doubtful(about, format!("{words}, little for builds: {cure}"));
     }
     Finding::good(about, words)

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::{
-    LOG_BYTES_MAX, LOG_BYTES_MAX_SHORT, LOGS_KEPT, LOGS_KEPT_SHORT, UNUSED_MAX, sweep_logs, sweep_mirrors, sweep_rooms,
+    Busy, LOG_BYTES_MAX, LOG_BYTES_MAX_SHORT, LOGS_KEPT, LOGS_KEPT_SHORT, Limit, bytes_below, mirrors, rooms,
+    sweep_logs, sweep_trees,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -56,7 +57,7 @@ fn old_logs_go_but_for_the_newest() {
     ];
     for (count, bytes, ago, short, expected) in table {
         let dir = logs(count, bytes, ago);
-        sweep_logs(dir.path(), short);
+        sweep_logs(dir.path(), short, &Busy::default());
         assert_eq!(left(dir.path()), expected, "{count} logs of {bytes} bytes, {ago:?} old, short: {short}");
     }
 }
@@ -67,56 +68,168 @@ fn what_is_no_log_stays() {
     for name in ["notes.txt", "x.log", "7", ".log", "1.log.old"] {
         written(&dir.path().join(name), LOG_BYTES_MAX, Some(900 * DAY));
     }
-    sweep_logs(dir.path(), true);
+    sweep_logs(dir.path(), true, &Busy::default());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
-    sweep_logs(&dir.path().join("not there"), true);
+    sweep_logs(&dir.path().join("not there"), true, &Busy::default());
 }
 
-/// A room that was built in so long ago.
-fn room(dir: &Path, name: &str, ago: Option<Duration>) {
-    fs::create_dir_all(dir.join(name).join("tree/deep")).unwrap();
+#[test]
+fn a_log_that_is_being_written_stays_however_old_its_number_is() {
+    let dir = logs(20, LOG_BYTES_MAX_SHORT, Some(DAY));
+    let busy = Busy { builds: [3, 20].into(), ..Busy::default() };
+    sweep_logs(dir.path(), true, &busy);
+    assert_eq!(left(dir.path()), (3, 2));
+    sweep_logs(dir.path(), true, &Busy::default());
+    assert_eq!(left(dir.path()), (20, 1), "it goes when it is written");
+}
+
+const KIB: u64 = 1024;
+
+/// More than any test has.
+const MUCH: Limit = Limit::Bytes(u64::MAX);
+
+/// A room with so much in its tree that was built in so long ago.
+fn room(dir: &Path, name: &str, bytes: u64, ago: Option<Duration>) {
+    let deep = dir.join(name).join("tree/deep");
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(deep.join("file"), vec![1; bytes as usize]).unwrap();
     written(&dir.join(name).join("index"), 10, ago);
     written(&dir.join(name).join("lock"), 0, Some(900 * DAY));
+}
+
+/// The mirror of a repository that was fetched into so long ago.
+fn mirror(dir: &Path, slug: &str, bytes: u64, ago: Duration) {
+    fs::create_dir_all(dir.join(format!("{slug}.git/objects"))).unwrap();
+    fs::write(dir.join(format!("{slug}.git/objects/pack")), vec![1; bytes as usize]).unwrap();
+    written(&dir.join(format!("{slug}.lock")), 0, Some(ago));
+}
+
+fn hold(lock: &Path) -> File {
+    let lock = File::open(lock).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    lock
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort_unstable();
+    names
 }
 
 #[test]
 fn rooms_that_nobody_built_in_for_long_go_unless_they_are_in_use() {
     let dir = tempfile::tempdir().unwrap();
     for (name, ago) in [("old", Some(31 * DAY)), ("busy", Some(31 * DAY)), ("used", Some(29 * DAY)), ("ahead", None)] {
-        room(dir.path(), name, ago);
+        room(dir.path(), name, 10, ago);
     }
-    let lock = File::open(dir.path().join("busy/lock")).unwrap();
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
-    sweep_rooms(dir.path(), UNUSED_MAX);
-    let there = |name: &str| dir.path().join(name).is_dir();
-    assert_eq!(["old", "busy", "used", "ahead"].map(there), [false, true, true, true]);
+    let lock = hold(&dir.path().join("busy/lock"));
+    sweep_trees(rooms(dir.path()), MUCH);
+    assert_eq!(names(dir.path()), ["ahead", "busy", "used"]);
     drop(lock);
-    sweep_rooms(dir.path(), UNUSED_MAX);
-    assert!(!there("busy"), "the next sweep takes it");
+    sweep_trees(rooms(dir.path()), MUCH);
+    assert_eq!(names(dir.path()), ["ahead", "used"], "the next sweep takes it");
 }
 
 #[test]
-fn a_room_that_nobody_may_write_goes_too() {
-    let dir = tempfile::tempdir().unwrap();
-    room(dir.path(), "old", Some(31 * DAY));
-    let deep = dir.path().join("old/tree/deep");
-    File::create(deep.join("module.go")).unwrap();
-    fs::set_permissions(&deep, fs::Permissions::from_mode(0o555)).unwrap();
-    sweep_rooms(dir.path(), UNUSED_MAX);
-    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-}
-
-#[test]
-fn mirrors_that_nobody_built_from_for_long_go_unless_they_are_in_use() {
-    let dir = tempfile::tempdir().unwrap();
-    for (name, ago) in [("old", 31 * DAY), ("busy", 31 * DAY), ("used", 29 * DAY)] {
-        fs::create_dir_all(dir.path().join(format!("{name}.git/objects"))).unwrap();
-        written(&dir.path().join(format!("{name}.lock")), 0, Some(ago));
+fn rooms_that_take_too_much_go_the_least_recently_used_first() {
+    let table: [(u64, &[&str]); 5] = [
+        (u64::MAX, &["a", "b", "busy", "c"]),
+        (4 * 400, &["a", "b", "busy", "c"]),
+        (3 * 400, &["a", "b", "busy"]),
+        (2 * 400, &["a", "busy"]),
+        (0, &["busy"]),
+    ];
+    for (kib, expected) in table {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, days) in [("a", 1), ("b", 2), ("c", 3), ("busy", 4)] {
+            room(dir.path(), name, 300 * KIB, Some(days * DAY));
+        }
+        let _lock = hold(&dir.path().join("busy/lock"));
+        sweep_trees(rooms(dir.path()), Limit::Bytes(kib.saturating_mul(KIB)));
+        assert_eq!(names(dir.path()), expected, "{kib} KiB");
     }
-    let lock = File::open(dir.path().join("busy.lock")).unwrap();
-    rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
-    sweep_mirrors(dir.path(), UNUSED_MAX);
-    let there = |name: &str| dir.path().join(format!("{name}.git")).is_dir();
-    assert_eq!(["old", "busy", "used"].map(there), [false, true, true]);
-    assert!(!dir.path().join("old.git.gone").exists());
+}
+
+#[test]
+fn short_of_space_they_go_until_there_is_room_again() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, days) in [("a", 1), ("b", 2), ("c", 3), ("busy", 4)] {
+        room(dir.path(), name, 10, Some(days * DAY));
+    }
+    let lock = hold(&dir.path().join("busy/lock"));
+    let path = dir.path().to_owned();
+    sweep_trees(rooms(dir.path()), Limit::While(Box::new(move || path.join("b").exists())));
+    assert_eq!(names(dir.path()), ["a", "busy"]);
+    sweep_trees(rooms(dir.path()), Limit::While(Box::new(|| true)));
+    assert_eq!(names(dir.path()), ["busy"]);
+    drop(lock);
+    sweep_trees(rooms(dir.path()), Limit::While(Box::new(|| true)));
+    assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[test]
+fn a_room_that_nobody_may_write_goes_too_and_one_that_was_on_its_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    room(dir.path(), "old", 10, Some(31 * DAY));
+    room(dir.path(), "other.gone", 10, Some(DAY));
+    let deep = dir.path().join("old/tree/deep");
+    fs::set_permissions(&deep, fs::Permissions::from_mode(0o555)).unwrap();
+    sweep_trees(rooms(dir.path()), MUCH);
+    assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[test]
+fn what_a_build_put_in_the_place_of_its_lock_holds_up_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["none", "pipe", "link", "directory"] {
+        room(dir.path(), name, 10, Some(31 * DAY));
+        fs::remove_file(dir.path().join(name).join("lock")).unwrap();
+    }
+    let lock = |name: &str| dir.path().join(name).join("lock");
+    let mode = rustix::fs::Mode::from(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, lock("pipe"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", lock("link")).unwrap();
+    fs::create_dir(lock("directory")).unwrap();
+    sweep_trees(rooms(dir.path()), MUCH);
+    assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[test]
+fn mirrors_go_by_age_and_bytes_unless_somebody_fetches_or_builds() {
+    let busy = || Busy { repositories: ["built".to_owned()].into(), ..Busy::default() };
+    let dir = tempfile::tempdir().unwrap();
+    for (slug, days) in [("old", 31), ("built", 33), ("fetched", 32), ("used", 29), ("new", 1)] {
+        mirror(dir.path(), slug, 300 * KIB, days * DAY);
+    }
+    let _lock = hold(&dir.path().join("fetched.lock"));
+    let there = || {
+        let mut names = names(dir.path());
+        names.retain(|name| name.contains(".git"));
+        names
+    };
+    sweep_trees(mirrors(dir.path(), &busy()), MUCH);
+    assert_eq!(there(), ["built.git", "fetched.git", "new.git", "used.git"]);
+    sweep_trees(mirrors(dir.path(), &busy()), Limit::Bytes(800 * KIB));
+    assert_eq!(there(), ["built.git", "fetched.git", "new.git"]);
+}
+
+#[test]
+fn what_is_used_after_the_sweep_looked_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    mirror(dir.path(), "old", 10, 31 * DAY);
+    let found = mirrors(dir.path(), &Busy::default());
+    written(&dir.path().join("old.lock"), 0, Some(Duration::ZERO));
+    sweep_trees(found, MUCH);
+    assert!(dir.path().join("old.git").is_dir());
+}
+
+#[test]
+fn sizes_are_those_on_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    room(dir.path(), "one", 300 * KIB, None);
+    fs::hard_link(dir.path().join("one/tree/deep/file"), dir.path().join("one/again")).unwrap();
+    written(&dir.path().join("one/sparse"), LOG_BYTES_MAX, None);
+    let bytes = bytes_below(&dir.path().join("one"));
+    assert!((300 * KIB..400 * KIB).contains(&bytes), "{bytes}");
+    assert_eq!(bytes_below(&dir.path().join("not there")), 0);
 }
