@@ -8,7 +8,7 @@ use log::Level;
 
 use super::{Daemon, Waiting, act};
 use crate::config::Secret;
-use crate::dashboard::Ask;
+use crate::dashboard::{Ask, Standing};
 use crate::github::Heard;
 use crate::http::message::{Door, Request, Response};
 use crate::lights::{Colour, DriverKind, LampShow, NO_LAMP};
@@ -124,6 +124,7 @@ impl Daemon {
                 self.log_look_up(&found);
                 Some(Event::LookedUp { what, found })
             }
+            Inbox::Heard(Heard::TokenExpires(at)) => Some(Event::TokenExpires(at)),
             Inbox::Signal(Signal::Stop) => {
                 self.notify.stopping();
                 log::info!("stopping: no build starts, those that run may end; a second signal interrupts them");
@@ -173,7 +174,8 @@ impl Daemon {
             Ask::Lights(reply) => {
                 let now = self.now();
                 // Whoever asked may have gone.
-                let _ = reply.try_send((self.state.panel(now), self.state.summary(now)));
+                let (panel, summary, notice) = (self.state.panel(now), self.state.summary(now), self.state.notice(now));
+                let _ = reply.try_send(Standing { panel, summary, notice });
                 None
             }
             Ask::Command(request, command) => Some(Event::Command { reply: self.keep(request, None), command }),

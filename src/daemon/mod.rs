@@ -65,6 +65,8 @@ pub struct Daemon {
     gate: Gate,
     /// What went wrong with the last question to GitHub.
     look_up_error: Option<String>,
+    /// What was last said that a person should see to.
+    noticed: Option<String>,
     notify: notify::Notify,
     threads: Vec<JoinHandle<()>>,
     /// Since when nothing could be saved; the next try.
@@ -161,7 +163,14 @@ impl Daemon {
             Ok(()) => decision.effects.into_iter().for_each(|effect| self.act(effect)),
             Err(error) => self.save_failed(&error),
         }
-        self.notify.status(&self.state.summary(self.now()));
+        let now = self.now();
+        self.notify.status(&self.state.summary(now));
+        // Its words change daily, and so it is said daily.
+        let notice = self.state.notice(now);
+        if let Some(words) = notice.as_ref().filter(|_| notice != self.noticed) {
+            log::warn!("{words}");
+        }
+        self.noticed = notice;
     }
 
     fn decide(&mut self, event: Event, decision: &mut Decision) {

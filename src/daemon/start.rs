@@ -104,6 +104,7 @@ impl Daemon {
             inbox,
             outbox: outbox.clone(),
             replies: Default::default(),
+            noticed: None,
             last_reply: 0,
             runs: Default::default(),
             last_run: 0,

@@ -4,8 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use super::View;
 use super::answer::{self, Refusal};
+use super::{Standing, View};
 use crate::http::message::Response;
 use crate::logic::build::{Build, BuildId, BuildState, Check, CheckState};
 use crate::logic::panel::Panel;
@@ -66,7 +66,7 @@ pub fn build(build: &Build) -> Response {
 
 /// `GET /api/v1/status`.
 pub fn status(view: &View) -> Result<Response, Refusal> {
-    let (lights, summary) = view.lights()?;
+    let Standing { panel: lights, summary, .. } = view.lights()?;
     Ok(answer::json(200, &Status { summary, lights }))
 }
 

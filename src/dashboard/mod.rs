@@ -49,11 +49,21 @@ pub struct DashboardConfig {
 /// What only the main thread can answer.
 pub enum Ask {
     /// The lamp, and what is under way in one line.
-    Lights(Sender<(Panel, String)>),
+    Lights(Sender<Standing>),
     /// To be decided, saved, and then answered.
     Command(Request, Command),
     /// To be shown by the LEDs and answered: `test`, `red`, `yellow`, `green` or `off`.
     Lamp(Request, String),
+}
+
+/// How things stand, as only the main thread knows.
+#[derive(Clone)]
+pub struct Standing {
+    pub panel: Panel,
+    /// What is under way in one line.
+    pub summary: String,
+    /// What a person should see to.
+    pub notice: Option<String>,
 }
 
 /// What there is to look at.
@@ -61,8 +71,8 @@ pub struct View<'a> {
     pub config: &'a DashboardConfig,
     /// `None` while the database can't be opened.
     pub reader: Option<&'a Reader>,
-    /// The lamp and the summary, unless the main thread takes too long.
-    pub lights: &'a dyn Fn() -> Option<(Panel, String)>,
+    /// Unless the main thread takes too long.
+    pub lights: &'a dyn Fn() -> Option<Standing>,
 }
 
 /// A request, as far as it matters here.
@@ -136,7 +146,7 @@ fn route(view: &View, asked: &Asked) -> Result<Reply, Refusal> {
         "/" => pages::list(view, asked.query)?,
         "/healthz" => answer::text("ok"),
         "/api/v1/builds" => json::builds(view, asked.query)?,
-        "/api/v1/lights" => answer::json(200, &view.lights()?.0),
+        "/api/v1/lights" => answer::json(200, &view.lights()?.panel),
         "/api/v1/status" => json::status(view)?,
         path => about_a_build(view, asked, path)?,
     };
@@ -168,7 +178,7 @@ impl View<'_> {
         found.ok_or_else(|| Refusal::new(404, format!("There is no build {id}")))
     }
 
-    fn lights(&self) -> Result<(Panel, String), Refusal> {
+    fn lights(&self) -> Result<Standing, Refusal> {
         (self.lights)().ok_or_else(|| {
             let words = format!("The lamp did not answer within {} s: try again", LIGHTS_WAIT.as_secs());
             Refusal::unavailable(&words)

@@ -28,14 +28,17 @@ pub const STYLE: &str = include_str!("style.css");
 pub fn list(view: &View, query: &str) -> Result<Response, Refusal> {
     let filter = json::filter(query)?;
     let builds = view.reader()?.builds(&filter)?;
-    let lights = view.lights().ok().map(|(panel, _)| panel);
+    let standing = view.lights().ok();
     let older = builds.last().filter(|_| builds.len() == filter.limit).map(|build| build.id.to_string());
     let busy = builds.iter().any(|build| !build.state.is_end());
     let seconds = if busy { REFRESH_BUSY_SECONDS } else { REFRESH_IDLE_SECONDS };
     let refresh = Refresh::new(query, Some(seconds));
     let body = html! {
         h1 { "Builds" }
-        (lamp(lights.as_ref()))
+        (lamp(standing.as_ref().map(|s| &s.panel)))
+        @if let Some(notice) = standing.and_then(|s| s.notice) {
+            p.wait { "Mind: " (outside(&notice)) "." }
+        }
         @if builds.is_empty() {
             p { "No build to show yet: open a pull request, or push to one." }
         } @else {

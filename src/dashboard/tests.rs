@@ -21,7 +21,7 @@ struct House {
     dir: TempDir,
     config: DashboardConfig,
     reader: Option<Reader>,
-    lights: Option<(Panel, String)>,
+    lights: Option<Standing>,
 }
 
 struct Answered {
@@ -48,7 +48,7 @@ impl House {
             pull: Some(7),
             ..Panel::default()
         };
-        House { dir, config, reader, lights: Some((panel, "1 running".to_owned())) }
+        House { dir, config, reader, lights: Some(Standing { panel, summary: "1 running".to_owned(), notice: None }) }
     }
 
     fn write_log(&self, build: i64, bytes: &[u8]) {

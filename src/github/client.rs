@@ -1,5 +1,6 @@
 //! One request to GitHub and its answer: deadlines, sizes, redirects, and the token kept where it belongs.
 
+use std::cell::Cell;
 use std::io::Read;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +12,7 @@ use ureq::http::{HeaderMap, Response, Uri, header};
 use ureq::{Agent, Body, Error};
 
 use super::GithubConfig;
+use super::statuses::seconds_since_1970;
 
 /// Redirects followed for one call. GitHub sends one for a renamed repository; a few renames are a few.
 const REDIRECTS_MAX: usize = 3;
@@ -23,6 +25,9 @@ const GET_ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub(super) const SAID_CHARS_MAX: usize = 200;
 /// An answer to an unknown version of the API is 410.
 const API_VERSION: (&str, &str) = ("x-github-api-version", "2022-11-28");
+
+/// In every answer to a token that expires.
+const TOKEN_EXPIRATION: &str = "github-authentication-token-expiration";
 
 /// How long a call may take. Tests shorten it.
 #[derive(Clone, Copy)]
@@ -42,6 +47,8 @@ pub struct Client {
     pub(super) api: Api,
     pub(super) token: Option<String>,
     limits: Limits,
+    /// When the token expires, as GitHub's newest answer tells: UTC seconds since 1970.
+    expires: Cell<Option<i64>>,
 }
 
 /// What GitHub answered, whatever its status.
@@ -90,7 +97,7 @@ impl Client {
         if api.is_loopback() {
             agent = agent.proxy(None);
         }
-        Ok(Client { agent: agent.build().into(), api, token: config.token.clone(), limits })
+        Ok(Client { agent: agent.build().into(), api, token: config.token.clone(), limits, expires: Cell::default() })
     }
 
     /// Asks for `path` below the API's address, following redirects on the same host: GitHub wants them repeated with
@@ -106,6 +113,9 @@ impl Client {
             let sent = catch_unwind(AssertUnwindSafe(|| self.send(token, &url, ask, deadline)));
             let sent = sent.map_err(|_| format!("{} was not asked: no thread was left for it", self.api.origin()))?;
             let response = sent.map_err(|e| self.unreachable(&e))?;
+            if let Some(at) = response.headers().get(TOKEN_EXPIRATION).and_then(|at| expiration(at.to_str().ok()?)) {
+                self.expires.set(Some(at));
+            }
             if !matches!(response.status().as_u16(), 301 | 302 | 307 | 308) {
                 return Ok(read(response, ask));
             }
@@ -118,6 +128,11 @@ impl Client {
             })?;
         }
         Err(format!("{} redirects more than {REDIRECTS_MAX} times", self.api.origin()))
+    }
+
+    /// When the token expires, UTC seconds since 1970; `None` where it does not, or GitHub has not said yet.
+    pub fn token_expires(&self) -> Option<i64> {
+        self.expires.get()
     }
 
     fn send(&self, token: &str, url: &str, ask: Ask, deadline: Instant) -> Result<Response<Body>, Error> {
@@ -163,6 +178,19 @@ impl Client {
             Some((end, _)) => format!("{}…", &line[..end]),
             None => line,
         }
+    }
+}
+
+/// `2026-12-31 23:59:59 UTC`, or with an offset such as `-0500`, as UTC seconds since 1970.
+pub(super) fn expiration(text: &str) -> Option<i64> {
+    let (time, zone) = text.trim().rsplit_once(' ')?;
+    let local = humantime::parse_rfc3339_weak(time).ok().and_then(seconds_since_1970)?;
+    let (hours, minutes) = zone.get(1..).and_then(|digits| digits.split_at_checked(2))?;
+    match (zone.starts_with('-'), hours.parse::<i64>(), minutes.parse::<i64>()) {
+        _ if zone == "UTC" => Some(local),
+        (true, Ok(hours), Ok(minutes)) => Some(local + hours * 3600 + minutes * 60),
+        (false, Ok(hours), Ok(minutes)) => Some(local - hours * 3600 - minutes * 60),
+        _ => None,
     }
 }
 

@@ -7,6 +7,8 @@ use ureq::http::header;
 
 use super::client::{Ask, Client};
 use super::statuses::{http_date, path_safe};
+use crate::logic::state::TOKEN_NOTICE_SECONDS;
+use crate::logic::wording;
 
 /// No commit has this sha: a status for it is refused with 422 if the token may post statuses, else with 403.
 const NO_SHA: &str = "0000000000000000000000000000000000000000";
@@ -42,6 +44,33 @@ impl Client {
             status => Err(format!("GitHub answers {status}: is github.api_url right?")),
         };
         (reachable, clock)
+    }
+
+    /// How long the token is good for, as GitHub told with its last answer.
+    pub fn check_expiry(&self, now: i64) -> Said {
+        match self.token_expires() {
+            None => Ok("has no end that GitHub tells of".to_owned()),
+            Some(at) if at - now <= TOKEN_NOTICE_SECONDS => Err(wording::token_expires(at - now)),
+            Some(at) => Ok(format!("good for {} days", (at - now) / (24 * 3600))),
+        }
+    }
+
+    /// How the last deliveries of the hook went; `None` when the token may not look.
+    pub fn check_deliveries(&self, repository: &str, path: &str) -> Option<Said> {
+        let hook = self.hooks(repository).ok()?.into_iter().find(|hook| hook.url.ends_with(path))?;
+        let list = format!("/repos/{}/hooks/{}/deliveries?per_page=30", path_safe(repository), hook.id);
+        let answer = self.call(self.token.as_deref()?, &list, Ask::Get(None)).ok().filter(|a| a.status == 200)?;
+        let deliveries: Vec<Value> = serde_json::from_str(&answer.body).ok()?;
+        let arrived = |d: &Value| d["status_code"].as_u64().is_some_and(|code| (200..300).contains(&code));
+        let failed = deliveries.iter().filter(|d| !arrived(d)).count();
+        let newest = deliveries.iter().find(|d| !arrived(d)).and_then(|d| d["delivered_at"].as_str());
+        Some(match newest.map(|at| self.clean(at)) {
+            None => Ok(format!("the last {} arrived", deliveries.len())),
+            Some(at) => Err(format!(
+                "{failed} of the last {} failed, the newest at {at}; what they were about was looked for by polling",
+                deliveries.len()
+            )),
+        })
     }
 
     /// Whether the token may do what pilotlight needs on `repository`: (what for, how it went).

@@ -49,6 +49,8 @@ pub enum Call {
 pub enum Heard {
     Posted(Post, PostOutcome),
     LookedUp(LookUp, Result<Found, PostOutcome>),
+    /// When the token expires, UTC seconds since 1970: told once, and when it changes.
+    TokenExpires(i64),
 }
 
 /// Makes the calls that come in, in order, and tells how each went. `hook_path` is the end of our hook's address;
@@ -61,6 +63,7 @@ pub fn run(
     tell: impl Fn(Heard) + Send,
 ) {
     let mut etags = Etags::default();
+    let mut expires = None;
     for call in calls {
         tell(match call {
             Call::Post(post) => {
@@ -76,5 +79,9 @@ pub fn run(
                 continue;
             }
         });
+        if client.token_expires() != expires {
+            expires = client.token_expires();
+            expires.into_iter().for_each(|at| tell(Heard::TokenExpires(at)));
+        }
     }
 }

@@ -158,6 +158,6 @@ pub(super) fn unix_now() -> i64 {
     seconds_since_1970(SystemTime::now()).unwrap_or(0)
 }
 
-fn seconds_since_1970(when: SystemTime) -> Option<i64> {
+pub(super) fn seconds_since_1970(when: SystemTime) -> Option<i64> {
     i64::try_from(when.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
 }

@@ -36,6 +36,8 @@ pub enum Event {
     Posted { post: Post, outcome: PostOutcome },
     /// What came of a question to GitHub.
     LookedUp { what: LookUp, found: Result<Found, PostOutcome> },
+    /// GitHub tells when its token expires: UTC seconds since 1970.
+    TokenExpires(i64),
     /// A deadline named by `State::wake_at` has passed.
     Tick,
     /// A new configuration was read and found good.

@@ -24,6 +24,9 @@ pub const FLUSH_GRACE: Duration = Duration::from_secs(5);
 /// for ever.
 pub const ATTEMPTS_MAX: u32 = 2;
 
+/// How long before its end the token is spoken of: two weeks, since the person who may renew it has holidays.
+pub const TOKEN_NOTICE_SECONDS: i64 = 14 * 24 * 3600;
+
 /// Between looks for deliveries too old to be remembered: they are kept for days.
 const FORGET_BEAT: Duration = Duration::from_secs(3600);
 
@@ -39,6 +42,8 @@ pub struct State {
     pub(super) no_worker: Option<String>,
     /// Why nothing can be saved, or no build may start.
     pub(super) disk: Option<String>,
+    /// When GitHub's token expires, UTC seconds since 1970.
+    token_expires: Option<i64>,
     stopping: Option<Stopping>,
     shown: Option<Panel>,
     forget_at: Duration,
@@ -82,6 +87,7 @@ impl State {
             catch_up: CatchUp::default(),
             no_worker: None,
             disk: short,
+            token_expires: None,
             stopping: None,
             shown: None,
             forget_at: now.mono,
@@ -113,6 +119,7 @@ impl State {
             Event::Build(event) => self.progress(now, event),
             Event::Posted { post, outcome } => self.posted(now, &post, &outcome),
             Event::LookedUp { what, found } => self.looked_up(now, what, found),
+            Event::TokenExpires(at) => self.token_expires = Some(at),
             Event::Tick => {
                 if self.stopping.is_some_and(|s| s.interrupt_at <= now.mono) {
                     self.interrupt();
@@ -121,6 +128,7 @@ impl State {
             Event::Reload(policy) => {
                 self.policy = *policy;
                 self.outbox.forget_troubles();
+                self.token_expires = None;
                 self.no_worker = None;
                 self.fit_to_policy(now);
                 self.look_again(now);
@@ -166,13 +174,20 @@ impl State {
         self.queue.active.values().any(|a| a.overdue_at <= now.mono)
     }
 
+    /// What a person should see to before it becomes trouble.
+    pub fn notice(&self, now: Now) -> Option<String> {
+        let left = self.token_expires?.saturating_sub(now.wall);
+        (left <= TOKEN_NOTICE_SECONDS).then(|| wording::token_expires(left))
+    }
+
     /// What is under way, in one line for people.
     pub fn summary(&self, now: Now) -> String {
         let count = |state| self.rows.builds.values().filter(|b| b.state == state).count();
         let (running, queued) = (count(BuildState::Running), count(BuildState::Queued));
         let waiting = count(BuildState::WaitingForApproval);
         let lamp = self.panel(now).reason;
-        format!("{running} running, {queued} queued, {waiting} waiting for approval; lamp: {lamp}")
+        let notice = self.notice(now).map(|notice| format!("; {notice}")).unwrap_or_default();
+        format!("{running} running, {queued} queued, {waiting} waiting for approval; lamp: {lamp}{notice}")
     }
 
     pub(super) fn change(&mut self, row: Row) {

@@ -73,6 +73,18 @@ pub fn superseded_by_base(base_ref: &str) -> String {
     description(&format!("Superseded: the base is now {base_ref}"))
 }
 
+/// `left`: seconds until then.
+pub fn token_expires(left: i64) -> String {
+    let cure = "make a new one and store it in its place";
+    let when = match left / (24 * 3600) {
+        _ if left < 0 => "has expired".to_owned(),
+        0 => "expires today".to_owned(),
+        1 => "expires tomorrow".to_owned(),
+        days => format!("expires in {days} days"),
+    };
+    format!("the GitHub token {when}: {cure}")
+}
+
 pub fn cancelled_by(who: &str) -> String {
     description(&format!("Cancelled by {who}"))
 }

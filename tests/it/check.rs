@@ -28,6 +28,8 @@ pub fn doctor(table: Vec<(&'static str, u16, Value)>) -> String {
     url
 }
 
+const DELIVERIES: &str = "/repos/acme/app/hooks/1/deliveries";
+
 /// A GitHub where all is well.
 pub fn healthy() -> Vec<(&'static str, u16, Value)> {
     let hook = json!([{ "id": 1, "active": true, "events": ["pull_request"], "last_response": { "code": 200 },
@@ -38,6 +40,7 @@ pub fn healthy() -> Vec<(&'static str, u16, Value)> {
         ("/repos/acme/app/branches", 200, json!([])),
         ("/repos/acme/app/pulls", 200, json!([])),
         ("/repos/acme/app/statuses/0000000000000000000000000000000000000000", 422, json!({ "message": "No commit" })),
+        (DELIVERIES, 200, json!([{ "status_code": 200 }, { "status_code": 202 }])),
         ("/repos/acme/app/hooks", 200, hook),
     ]
 }
@@ -90,6 +93,10 @@ fn all_is_well() {
         "good acme/app: Commit statuses: write: granted",
         "good acme/app: Contents: read: granted",
         "good acme/app: webhook: its last delivery arrived",
+        "good acme/app: deliveries: the last 2 arrived",
+        "good GitHub token's end: has no end that GitHub tells of",
+        "good DNS: 127.0.0.1:",
+        "doubtful tunnel: neither ngrok, cloudflared nor tailscale tells of one: polling still works",
     ] {
         assert!(found.iter().any(|f| f.starts_with(line)), "no `{line}` in {found:#?}");
     }
@@ -133,6 +140,9 @@ fn what_github_says_is_told_with_its_cure() {
     for (table, line) in bad.into_iter().chain(hooks) {
         finds(&room(&doctor(table)), &[], line, 1);
     }
+    let failed = json!([{ "status_code": 202 }, { "status_code": 502, "delivered_at": "2026-11-22T21:00:00Z" }]);
+    let line = "doubtful acme/app: deliveries: 1 of the last 2 failed, the newest at 2026-11-22T21:00:00Z";
+    finds(&room(&doctor(but(DELIVERIES, 200, failed))), &[], line, 0);
     let hidden = but("/repos/acme/app/hooks", 404, json!({}));
     finds(&room(&doctor(hidden)), &[], "doubtful acme/app: webhook: the token may not look at it", 0);
     let nowhere = room("http://127.0.0.1:9");

@@ -1,5 +1,6 @@
 //! `pilotlight check`: what is wrong, and how to cure it.
 
+mod hardware;
 mod here;
 mod outside;
 
@@ -53,6 +54,7 @@ pub fn run(config_path: &Path, offline: bool, json: bool) -> Result<(), Failure>
 fn examine(config: Config, path: &Path, surroundings: &Surroundings, offline: bool) -> Vec<Finding> {
     let mut findings = vec![Finding::good("configuration", format!("{} is in order", path.display()))];
     findings.extend(here::findings(&config, surroundings));
+    findings.extend(hardware::findings(Path::new("/sys"), &config.state_dir));
     let config = match config.clone().with_secrets(surroundings) {
         Ok(config) => config,
         Err(error) => {
@@ -86,6 +88,14 @@ impl Finding {
         match found {
             Ok(words) => Finding::good(about, words),
             Err(words) => Finding::bad(about, words),
+        }
+    }
+
+    /// Good, or doubtful for the reason given.
+    fn mind(about: impl Into<String>, found: Result<String, String>) -> Self {
+        match found {
+            Ok(words) => Finding::good(about, words),
+            Err(words) => Finding::doubtful(about, words),
         }
     }
 

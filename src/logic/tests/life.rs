@@ -1,8 +1,14 @@
 //! Power cuts, ordered stops, full disks, and days that pass.
 
+use std::time::Duration;
+
 use expect_test::expect;
 
 use super::scenario::check;
+use super::words;
+use crate::logic::event::{Event, Now};
+use crate::logic::rows::Rows;
+use crate::logic::state::State;
 
 #[test]
 fn two_attempts_then_an_error() {
@@ -175,4 +181,24 @@ fn an_id_is_never_given_twice() {
         4s pull acme/app#8 opened 3c4d
             202 #3 Accepted as build 3; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
     "#]]);
+}
+
+#[test]
+fn a_token_is_spoken_of_two_weeks_before_its_end() {
+    let day = 24 * 3600;
+    let cases = [
+        (15 * day, None),
+        (14 * day, Some("expires in 14 days")),
+        (2 * day, Some("expires in 2 days")),
+        (2 * day - 1, Some("expires tomorrow")),
+        (day - 1, Some("expires today")),
+        (-1, Some("has expired")),
+    ];
+    for (left, expected) in cases {
+        let now = Now { mono: Duration::ZERO, wall: 1_000_000 };
+        let (mut state, _) = State::load(Rows::default(), words::policy(), now);
+        let _ = state.handle(now, Event::TokenExpires(now.wall + left));
+        let words = expected.map(|when| format!("the GitHub token {when}: make a new one and store it in its place"));
+        assert_eq!(state.notice(now), words, "{left}");
+    }
 }
