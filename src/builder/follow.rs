@@ -8,7 +8,10 @@ use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
+
+use rustix::fs::statvfs;
 
 use super::hire::LEAVE_DEADLINE;
 use super::log::Log;
@@ -16,7 +19,8 @@ use super::plain;
 use super::process::ready;
 use crate::logic::build::CheckEnd;
 use crate::logic::event::{BuildNews, Job, JobCheck};
-use crate::worker::protocol::{FRAME_BYTES_MAX, Frame, News};
+use crate::logic::space::floor;
+use crate::worker::protocol::{FRAME_BYTES_MAX, Frame, LOG_HEAD_BYTES_MAX, LOG_TAIL_BYTES_MAX, News};
 
 /// What a worker gets beside the time of its checks, for checkout, LFS and submodules.
 const SETUP_DEADLINE: Duration = Duration::from_secs(30 * 60);
@@ -26,6 +30,13 @@ const CHECK_GRACE: Duration = Duration::from_secs(30);
 
 /// What the sum of it all is cut to: as good as for ever, and can be added to any clock.
 const WORK_DEADLINE_MAX: Duration = Duration::from_secs(365 * 86_400);
+
+/// Between two looks at the disks while a build runs: at 100 MB/s, which few cards write, it can't get far below the floor.
+const DISK_BEAT: Duration = Duration::from_secs(1);
+
+/// What a worker may send beyond the heads and tails of its sections, in bytes for each second: a tail. It sends no more
+/// than one of the rest in a second, so twice that is no honest worker's.
+const LOG_RATE_BYTES_MAX: u64 = 2 * LOG_TAIL_BYTES_MAX as u64;
 
 /// A frame's kind and length, in bytes.
 const FRAME_HEAD_BYTES: usize = 5;
@@ -41,22 +52,26 @@ pub enum End {
     Silent,
     /// It said what no worker says, or nothing for too long.
     Broken(String),
+    /// By us: there is hardly any room left on a disk of ours.
+    DiskFull,
 }
 
 /// How long a worker is borne with.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Patience<'a> {
     /// From its job to its last word.
     pub work: Duration,
     /// From the end of its stream to its own end.
     pub leave: Duration,
+    /// Where it must not use up the room.
+    pub disks: [&'a Path; 2],
 }
 
-impl Patience {
-    pub fn with(job: &Job) -> Patience {
+impl<'a> Patience<'a> {
+    pub fn with(job: &Job, disks: [&'a Path; 2]) -> Patience<'a> {
         let checks = job.checks.iter().map(|check| check.timeout.saturating_add(CHECK_GRACE));
         let work = checks.fold(SETUP_DEADLINE, Duration::saturating_add);
-        Patience { work: work.min(WORK_DEADLINE_MAX), leave: LEAVE_DEADLINE }
+        Patience { work: work.min(WORK_DEADLINE_MAX), leave: LEAVE_DEADLINE, disks }
     }
 }
 
@@ -65,20 +80,27 @@ pub fn follow(
     stream: &UnixStream,
     cancel: BorrowedFd<'_>,
     course: &mut Course<'_>,
-    patience: Patience,
+    patience: Patience<'_>,
     tell: &dyn Fn(BuildNews),
 ) -> io::Result<End> {
     let mut inbox = Inbox::default();
-    let (mut cancelled, mut deadline) = (false, Instant::now() + patience.work);
+    let (mut cancelled, mut deadline, mut look_at) = (false, Instant::now() + patience.work, Instant::now());
     loop {
-        let [readable, stop] = ready([Some(stream.as_fd()), (!cancelled).then_some(cancel)], deadline)?;
+        let until = deadline.min(look_at);
+        let [readable, stop] = ready([Some(stream.as_fd()), (!cancelled).then_some(cancel)], until)?;
         if stop {
             // The end of the stream is the order. What the worker says until it leaves is for the log alone.
             let _ = stream.shutdown(Shutdown::Write);
             (cancelled, deadline) = (true, Instant::now() + patience.leave);
         }
-        if Instant::now() >= deadline {
+        if Instant::now() >= deadline || course.is_overdue() {
             return Ok(if cancelled { End::Cancelled } else { End::Broken("the worker took too long".to_owned()) });
+        }
+        if Instant::now() >= look_at {
+            look_at = Instant::now() + DISK_BEAT;
+            if !cancelled && patience.disks.into_iter().any(is_full) {
+                return Ok(End::DiskFull);
+            }
         }
         if readable && !inbox.fill(stream)? {
             return Ok(if cancelled { End::Cancelled } else { End::Silent });
@@ -93,6 +115,14 @@ pub fn follow(
             }
         }
     }
+}
+
+/// Whether hardly any room is left there. Where it can't be told, nothing is.
+fn is_full(directory: &Path) -> bool {
+    statvfs(directory).is_ok_and(|disk| {
+        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        bytes(disk.f_bavail) < floor(bytes(disk.f_blocks)) || (disk.f_files > 0 && disk.f_favail == 0)
+    })
 }
 
 /// Bytes that have arrived and are not a whole frame yet.
@@ -146,6 +176,9 @@ pub struct Course<'a> {
     job: &'a Job,
     log: &'a mut Log,
     phases: Vec<Phase>,
+    began: Instant,
+    /// Bytes of log that came.
+    heard: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -157,20 +190,38 @@ enum Phase {
 
 impl<'a> Course<'a> {
     pub fn new(job: &'a Job, log: &'a mut Log) -> Course<'a> {
-        Course { job, log, phases: vec![Phase::Waits; job.checks.len()] }
+        Course { job, log, phases: vec![Phase::Waits; job.checks.len()], began: Instant::now(), heard: 0 }
     }
 
     fn take(&mut self, frame: Frame) -> Result<Step, String> {
         match frame {
             Frame::Job(_) => Err("it handed us a job".to_owned()),
             Frame::Log(bytes) => {
+                self.heard += bytes.len() as u64;
+                let sections = (self.phases.len() as u64 + 1) * (LOG_HEAD_BYTES_MAX + 2 * LOG_TAIL_BYTES_MAX) as u64;
+                if self.heard > sections + (self.began.elapsed().as_secs() + 1) * LOG_RATE_BYTES_MAX {
+                    return Err("it sent more of its output than will be kept".to_owned());
+                }
                 self.log.write(&bytes);
+                Ok(Step::Logged)
+            }
+            Frame::News(News::Cut { bytes }) => {
+                self.log.skip(bytes);
                 Ok(Step::Logged)
             }
             Frame::News(News::CheckStarted { check }) => self.started(check).map(Step::News),
             Frame::News(News::CheckFinished { check, end, took }) => self.finished(check, end, took).map(Step::News),
             Frame::News(News::Done { error }) => self.done(error).map(Step::Done),
         }
+    }
+
+    /// A check runs for longer than its worker lets any.
+    fn is_overdue(&self) -> bool {
+        let late = |(phase, check): (&Phase, &JobCheck)| match phase {
+            Phase::Runs { since } => since.elapsed() >= check.timeout.saturating_add(CHECK_GRACE),
+            _ => false,
+        };
+        self.phases.iter().zip(&self.job.checks).any(late)
     }
 
     fn started(&mut self, index: usize) -> Result<BuildNews, String> {

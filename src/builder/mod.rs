@@ -26,6 +26,7 @@ use ring::digest::{SHA256, digest};
 use crate::logic::event::{BuildNews, Job};
 use crate::logic::policy::Isolation;
 use crate::logic::secret::Secret;
+use crate::logic::wording;
 use crate::worker::protocol::WorkerJob;
 use follow::{Course, End, Patience, follow};
 use git::{Failure, Git, Watch, gist};
@@ -181,7 +182,8 @@ fn work(
         Ok(()) => {
             tell(BuildNews::Started);
             let mut course = Course::new(&order.job, log);
-            let patience = Patience::with(&order.job);
+            let rooms = if config.isolation == Isolation::None { &config.cache_dir } else { &config.unit_rooms };
+            let patience = Patience::with(&order.job, [&config.state_dir, rooms]);
             let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, tell);
             reason(end, &worker.dismiss())
         }
@@ -197,6 +199,7 @@ fn reason(end: io::Result<End>, how: &str) -> Option<String> {
         Ok(End::Cancelled) => None,
         Ok(End::Silent) => Some(format!("the worker ended without a word ({how})")),
         Ok(End::Broken(why)) => Some(why),
+        Ok(End::DiskFull) => Some(wording::DISK_FULL.to_owned()),
         Err(error) => Some(format!("lost the worker: {error}")),
     }
 }

@@ -15,6 +15,7 @@ pub const INTERRUPTED_TWICE: &str = "Interrupted twice while it ran: rebuild it 
 pub const CLOSED: &str = "Cancelled: the pull request was closed";
 pub const NOT_CONFIGURED: &str = "Cancelled: the repository is no longer configured";
 pub const CHECK_NOT_CONFIGURED: &str = "Skipped: this check is no longer configured";
+pub const DISK_FULL: &str = "The disk is full: the build was ended";
 pub const NO_PULL_YET: &str = "No pull request yet";
 
 /// The first digits of a sha, as GitHub shows it.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use self::memory::Memory;
+use self::output::Output;
 use self::processes::{Limits, Processes, Stopped};
 use self::protocol::{Frame, News, WorkerJob};
 use self::room::Room;
@@ -21,6 +22,7 @@ use crate::logic::event::JobCheck;
 mod cache;
 mod descent;
 mod memory;
+mod output;
 mod processes;
 pub mod protocol;
 mod room;
@@ -79,14 +81,16 @@ pub fn serve(stream: UnixStream) -> Result<()> {
 
 /// `room` is where it was, for whoever tidies up.
 fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut Option<Room>) -> Result<()> {
-    let mut log = |bytes: &[u8]| daemon.tell(&Frame::Log(bytes.to_vec()));
+    let mut said = Output::to(daemon);
     let room = room.insert(Room::enter(&job.room, job.fresh, processes)?);
-    tree::check_out(room, &job.mirror, &job.sha, processes, &mut log)?;
+    tree::check_out(room, &job.mirror, &job.sha, processes, &mut |bytes| said.write(bytes))?;
+    said.flush()?;
     for check in &job.checks {
         daemon.tell(&Frame::News(News::CheckStarted { check: check.index }))?;
-        let memory = Memory::look();
+        let (memory, mut output) = (Memory::look(), Output::to(daemon));
         let limits = Limits { time: check.timeout, silence: job.silence };
-        let (end, took) = processes.run(command(job, check, room), limits, &mut log)?;
+        let (end, took) = processes.run(command(job, check, room), limits, &mut |bytes| output.write(bytes))?;
+        output.flush()?;
         let end = memory.judge(end);
         daemon.tell(&Frame::News(News::CheckFinished { check: check.index, end, took }))?;
     }

@@ -18,6 +18,12 @@ use crate::logic::secret::Secret;
 /// is smaller, its secrets from files of bounded size. A longer one is a broken peer.
 pub const FRAME_BYTES_MAX: u32 = 1024 * 1024;
 
+/// What is kept of the start of a check's output, in bytes: the whole of nearly every one.
+pub const LOG_HEAD_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What is kept of the end of a longer one, in bytes: where the failure is told.
+pub const LOG_TAIL_BYTES_MAX: usize = 256 * 1024;
+
 /// What the daemon hands to a worker. Nothing in it is a secret but the secrets that this build may know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerJob {
@@ -63,6 +69,10 @@ mod exposed {
 pub enum News {
     CheckStarted {
         check: usize,
+    },
+    /// So much of the running check's output, after what was sent, is left out.
+    Cut {
+        bytes: u64,
     },
     CheckFinished {
         check: usize,

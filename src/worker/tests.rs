@@ -99,6 +99,8 @@ pub struct Outcome {
     pub log: String,
     pub ends: Vec<CheckEnd>,
     pub error: Option<String>,
+    /// Bytes of output that were left out.
+    pub cut: u64,
 }
 
 impl Worker {
@@ -142,7 +144,7 @@ impl Worker {
     }
 
     pub fn outcome(mut self) -> Outcome {
-        let (mut ends, mut started) = (Vec::new(), 0);
+        let (mut ends, mut started, mut cut) = (Vec::new(), 0, 0);
         let error = loop {
             match self.next().expect("no last word") {
                 News::CheckStarted { check } => {
@@ -153,12 +155,13 @@ impl Worker {
                     assert_eq!(check + 1, started);
                     ends.push(end);
                 }
+                News::Cut { bytes } => cut += bytes,
                 News::Done { error } => break error,
             }
         };
         assert_eq!(self.next(), None);
         assert!(self.child.wait().unwrap().success());
-        Outcome { log: String::from_utf8_lossy(&self.log).into(), ends, error }
+        Outcome { log: String::from_utf8_lossy(&self.log).into(), ends, error, cut }
     }
 
     /// Ends the stream and waits until the worker has gone in peace.

@@ -9,7 +9,10 @@ use crate::builder::log::log_path;
 use crate::builder::tests::{done, ended, job, passed, said, started};
 use crate::worker::protocol::WorkerJob;
 
-const LONG: Patience = Patience { work: Duration::from_secs(60), leave: Duration::from_secs(60) };
+fn patient() -> Patience<'static> {
+    let minute = Duration::from_secs(60);
+    Patience { work: minute, leave: minute, disks: [Path::new("/nowhere"); 2] }
+}
 
 struct Told {
     end: End,
@@ -18,7 +21,10 @@ struct Told {
 }
 
 /// Follows a worker that is played by `peer` in a thread of its own. It may take what it is given, to cancel.
-fn follow_peer(patience: Patience, peer: impl FnOnce(UnixStream, &mut Option<PipeWriter>) + Send + 'static) -> Told {
+fn follow_peer(
+    patience: Patience<'_>,
+    peer: impl FnOnce(UnixStream, &mut Option<PipeWriter>) + Send + 'static,
+) -> Told {
     let dir = TempDir::new().unwrap();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let (cancel, keep) = std::io::pipe().unwrap();
@@ -86,7 +92,7 @@ fn a_worker_that_breaks_the_rules() {
     ];
     for (bytes, words) in table {
         // It stays on the line: only its words can have given it away.
-        let told = follow_peer(LONG, move |mut stream, _keep| {
+        let told = follow_peer(patient(), move |mut stream, _keep| {
             stream.write_all(&bytes).unwrap();
             let _ = stream.read_exact(&mut [0]);
         });
@@ -97,12 +103,12 @@ fn a_worker_that_breaks_the_rules() {
 #[test]
 fn what_it_claims_is_cut_to_what_can_be() {
     let long = CheckEnd::Broken(format!("a\nb\u{1b}{}", "c".repeat(5000)));
-    let told = follow_peer(LONG, move |mut stream, _keep| {
+    let told = follow_peer(patient(), move |mut stream, _keep| {
         let said = [started(1), ended(1, CheckEnd::TimedOut(Duration::MAX)), started(0), ended(0, long), done(None)];
         stream.write_all(&frames(&said)).unwrap();
     });
     assert_eq!(told.end, End::Done { error: None });
-    let silent = follow_peer(LONG, move |mut stream, _keep| {
+    let silent = follow_peer(patient(), move |mut stream, _keep| {
         stream.write_all(&frames(&[started(0), ended(0, CheckEnd::Silent(Duration::MAX))])).unwrap();
     });
     let ends: Vec<_> = told
@@ -125,7 +131,7 @@ fn frames_arrive_in_any_pieces() {
     let bytes = frames(&[said(&"a".repeat(300)), started(0), passed(0), started(1), passed(1), done(None)]);
     for size in [1, 2, 3, 7, 100, bytes.len()] {
         let bytes = bytes.clone();
-        let told = follow_peer(LONG, move |mut stream, _keep| {
+        let told = follow_peer(patient(), move |mut stream, _keep| {
             bytes.chunks(size).for_each(|piece| stream.write_all(piece).unwrap());
         });
         assert_eq!((told.end, told.news.len()), (End::Done { error: None }, 4), "pieces of {size}");
@@ -136,28 +142,34 @@ fn frames_arrive_in_any_pieces() {
 #[test]
 fn a_stream_that_ends_without_a_word() {
     for bytes in [frames(&[]), frames(&[started(0)]), frames(&[done(None)])[..9].to_vec()] {
-        let told = follow_peer(LONG, move |mut stream, _keep| stream.write_all(&bytes).unwrap());
+        let told = follow_peer(patient(), move |mut stream, _keep| stream.write_all(&bytes).unwrap());
         assert_eq!(told.end, End::Silent);
     }
 }
 
 #[test]
 fn neither_silence_nor_chatter_holds_a_builder() {
-    let short = Patience { work: Duration::from_millis(100), ..LONG };
+    let short = Patience { work: Duration::from_millis(100), ..patient() };
     let told = follow_peer(short, |mut stream, _keep| {
         let _ = stream.read_exact(&mut [0]);
     });
     assert_eq!(told.end, End::Broken("the worker took too long".to_owned()));
     let told = follow_peer(short, |mut stream, _keep| {
-        let flood = frames(&[said(&"x".repeat(10_000))]);
-        while stream.write_all(&flood).is_ok() {}
+        let drops = frames(&[said("x")]);
+        while stream.write_all(&drops).is_ok() {}
     });
     assert_eq!(told.end, End::Broken("the worker took too long".to_owned()));
+    let told = follow_peer(patient(), |mut stream, _keep| {
+        let flood = frames(&[said(&"x".repeat(100_000))]);
+        while stream.write_all(&flood).is_ok() {}
+    });
+    let words = "the worker broke the rules: it sent more of its output than will be kept";
+    assert_eq!(told.end, End::Broken(words.to_owned()));
 }
 
 #[test]
 fn a_cancelled_worker_is_heard_out_for_the_log_alone() {
-    let told = follow_peer(LONG, |mut stream, keep| {
+    let told = follow_peer(patient(), |mut stream, keep| {
         stream.write_all(&frames(&[started(0)])).unwrap();
         keep.take();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0, "the end of the stream is the order to stop");
@@ -171,7 +183,7 @@ fn a_cancelled_worker_is_heard_out_for_the_log_alone() {
 
 #[test]
 fn a_cancelled_worker_that_stays_is_left() {
-    let patience = Patience { leave: Duration::from_millis(100), ..LONG };
+    let patience = Patience { leave: Duration::from_millis(100), ..patient() };
     let told = follow_peer(patience, |mut stream, keep| {
         keep.take();
         let flood = frames(&[said(&"x".repeat(10_000))]);
@@ -181,9 +193,40 @@ fn a_cancelled_worker_that_stays_is_left() {
 }
 
 #[test]
+fn what_a_worker_left_out_is_counted_as_cut() {
+    let cut = |bytes| Frame::News(News::Cut { bytes });
+    let told = follow_peer(patient(), move |mut stream, _keep| {
+        let frames = frames(&[started(0), said("head\n"), cut(1000), said("middle"), cut(17), said("end"), passed(0)]);
+        stream.write_all(&frames).unwrap();
+        stream.write_all(&self::frames(&[started(1), cut(u64::MAX), cut(5), passed(1), done(None)])).unwrap();
+    });
+    assert_eq!(told.end, End::Done { error: None });
+    let log = "── lint: make test\nhead\n── 1023 bytes of output are cut here ──\nend\n── test: make test\n\
+               ── 18446744073709551615 bytes of output are cut here ──\n";
+    assert_eq!(told.log, log);
+}
+
+#[test]
+fn a_check_that_its_worker_does_not_end_is_ended() {
+    // As when the worker was stopped: the check may take a minute, and has its grace.
+    let mut job = job(String::new(), String::new());
+    job.checks[0].timeout = Duration::ZERO;
+    let dir = TempDir::new().unwrap();
+    let mut log = Log::create(dir.path(), 5);
+    let mut course = Course::new(&job, &mut log);
+    assert!(!course.is_overdue());
+    course.take(started(0)).map(drop).unwrap_or_else(|error| panic!("{error}"));
+    assert!(!course.is_overdue());
+    course.phases[0] = Phase::Runs { since: Instant::now().checked_sub(CHECK_GRACE).unwrap() };
+    assert!(course.is_overdue());
+    course.take(passed(0)).map(drop).unwrap_or_else(|error| panic!("{error}"));
+    assert!(!course.is_overdue());
+}
+
+#[test]
 fn patience_is_the_sum_of_what_may_be_needed() {
     let mut job = job(String::new(), String::new());
-    assert_eq!(Patience::with(&job).work, Duration::from_secs(30 * 60 + 2 * (60 + 30)));
+    assert_eq!(Patience::with(&job, patient().disks).work, Duration::from_secs(30 * 60 + 2 * (60 + 30)));
     job.checks[0].timeout = Duration::MAX;
-    assert_eq!(Patience::with(&job).work, WORK_DEADLINE_MAX);
+    assert_eq!(Patience::with(&job, patient().disks).work, WORK_DEADLINE_MAX);
 }

@@ -96,3 +96,29 @@ fn a_log_that_cannot_be_written_holds_nothing_up() {
     log.write(b"678");
     assert_eq!((log.end_section(), log.file.is_none()), (0, true));
 }
+
+#[test]
+fn lines_are_bounded_too() {
+    let lines = LOG_HEAD_LINES_MAX + 3 * LOG_TAIL_LINES_MAX;
+    for piece in [1 << 20, 4_099] {
+        let (kept, ..) = section(&vec![b'\n'; lines], piece);
+        let expected =
+            [vec![b'\n'; LOG_HEAD_LINES_MAX], line(2 * LOG_TAIL_LINES_MAX).into(), vec![b'\n'; LOG_TAIL_LINES_MAX]];
+        assert!(kept == expected.concat(), "{} bytes in pieces of {piece}", kept.len());
+    }
+}
+
+#[test]
+fn a_build_of_many_long_checks_has_a_bounded_log() {
+    let dir = TempDir::new().unwrap();
+    let mut log = Log::create(dir.path(), 1);
+    let long = vec![b'x'; LOG_HEAD_BYTES_MAX + 2 * LOG_TAIL_BYTES_MAX];
+    for _ in 0..10 {
+        let start = log.section("long");
+        log.write(&long);
+        assert!(log.end_section() >= start + LOG_TAIL_BYTES_MAX as u64);
+    }
+    let length = fs::metadata(log_path(dir.path(), 1)).unwrap().len() as usize;
+    let most = LOG_HEADS_BYTES_MAX + 10 * (LOG_TAIL_BYTES_MAX + 100);
+    assert!((LOG_HEADS_BYTES_MAX..most).contains(&length), "{length}");
+}

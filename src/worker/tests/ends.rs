@@ -111,12 +111,17 @@ fn a_crowd_that_grows_again_is_killed() {
 }
 
 #[test]
-fn much_output_takes_little_memory() {
-    let count = 100_000_000;
-    let scripts = [format!("head -c {count} /dev/zero"), "grep VmHWM /proc/$PPID/status".into()];
-    let outcome = Bench::new().build(&scripts.each_ref().map(String::as_str));
-    let peak = outcome.log[count..].strip_prefix("VmHWM:").unwrap().trim_end().strip_suffix("kB").unwrap();
-    assert!(peak.trim().parse::<u32>().unwrap() < 32 * 1024, "{peak} kB");
+fn of_much_output_the_head_and_the_tail_are_passed_on_and_little_is_held() {
+    let table = [("head -c 100000000 /dev/zero; printf end", 100_000_003), ("seq 100000000 120000000", 200_000_010)];
+    for (script, count) in table {
+        let outcome = Bench::new().build(&[script, "grep VmHWM /proc/$PPID/status"]);
+        let (said, peak) = outcome.log.rsplit_once("VmHWM:").unwrap();
+        let peak = peak.trim().strip_suffix("kB").unwrap().trim();
+        assert!(peak.parse::<u32>().unwrap() < 32 * 1024, "{peak} kB");
+        assert_eq!(said.len() as u64 + outcome.cut, count);
+        assert!(said.ends_with("end") || said.ends_with("\n119999999\n120000000\n"), "{}", &said[said.len() - 90..]);
+        assert!(said.len() < protocol::LOG_HEAD_BYTES_MAX + 20 * protocol::LOG_TAIL_BYTES_MAX, "{}", said.len());
+    }
 }
 
 #[test]
