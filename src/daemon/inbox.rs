@@ -31,6 +31,11 @@ pub enum Inbox {
 }
 
 impl Inbox {
+    /// A builder is free again.
+    pub fn gives_back(&self) -> bool {
+        matches!(self, Inbox::Build { event, .. } if event.news.gives_back())
+    }
+
     /// Whoever waits for an answer to it.
     pub fn into_request(self) -> Option<Request> {
         match self {

@@ -150,6 +150,12 @@ impl Daemon {
         let mut next = first;
         let mut count = 0;
         while let Some(message) = next {
+            // A build may have filled the disk: that is known before the next one starts.
+            if message.gives_back()
+                && let Some(event) = self.look_at_space_now()
+            {
+                self.decide(event, &mut decision);
+            }
             if let Some(event) = self.event(message) {
                 self.decide(event, &mut decision);
             }
