@@ -40,11 +40,6 @@ impl Space {
 }
 
 impl Daemon {
-    pub(super) fn look_at_space_now(&mut self) -> Option<Event> {
-        self.space.look_at = Duration::ZERO;
-        self.look_at_space()
-    }
-
     /// Looks, if it is time; tells what has changed.
     pub(super) fn look_at_space(&mut self) -> Option<Event> {
         if self.now().mono < self.space.look_at { None } else { self.look_at_space_now() }
