@@ -26,8 +26,11 @@ const PAIRS: usize = 1 << 16;
 pub struct Mask {
     /// Sorted, so that "does any begin with this" is one look.
     forms: Vec<Vec<u8>>,
-    /// The length of the shortest form, in bytes.
+    /// The length of the shortest form and of the longest, in bytes.
     window: usize,
+    longest: usize,
+    /// Whether any form begins with this byte.
+    begins: Vec<bool>,
     /// How far the window may move when it ends in this pair. Empty without forms.
     shift: Vec<u8>,
     /// The forms whose first `window` bytes end in this pair: those of shift 0.
@@ -42,8 +45,11 @@ impl Mask {
     pub fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Mask {
         let forms = forms::of(secrets);
         let Some(window) = forms.iter().map(Vec::len).min() else { return Mask::default() };
-        let mut mask = Mask { window, shift: vec![(window - 1).min(255) as u8; PAIRS], ..Mask::default() };
+        let (shift, begins) = (vec![(window - 1).min(255) as u8; PAIRS], vec![false; 256]);
+        let mut mask = Mask { window, shift, begins, ..Mask::default() };
         for (index, form) in forms.iter().enumerate() {
+            mask.longest = mask.longest.max(form.len());
+            mask.begins[usize::from(form[0])] = true;
             for end in 2..=window {
                 let pair = pair(form, end);
                 mask.shift[pair] = mask.shift[pair].min((window - end).min(255) as u8);
@@ -124,13 +130,12 @@ impl Mask {
 
     /// Where in `held` something begins that may become a form.
     fn doubtful_from(&self) -> usize {
-        let longest = self.forms.iter().map(Vec::len).max().unwrap_or_default();
         let may_begin = |at: &usize| {
             let rest = &self.held[*at..];
-            let next = self.forms.partition_point(|form| form[..] < *rest);
-            self.forms.get(next).is_some_and(|form| form.starts_with(rest))
+            let next = || self.forms.get(self.forms.partition_point(|form| form[..] < *rest));
+            self.begins[usize::from(rest[0])] && next().is_some_and(|form| form.starts_with(rest))
         };
-        let from = (self.held.len() + 1).saturating_sub(longest);
+        let from = (self.held.len() + 1).saturating_sub(self.longest);
         (from..self.held.len()).find(may_begin).unwrap_or(self.held.len())
     }
 }
