@@ -1,22 +1,41 @@
 //! The way to a worker: a child of our own, or the systemd unit of the repository. Never one instead of the other.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use rustix::net::{RecvFlags, recv};
 
-use super::process::{Process, end_in_words};
-use crate::worker::protocol::{Frame, WorkerJob};
+use super::process::{Process, end_in_words, ready};
+use crate::worker::protocol::Frame;
 
 /// How long a worker may take to leave once its job is done or its stream has ended. It gives its own processes
 /// two seconds to end; the rest is for a slow card.
 pub const LEAVE_DEADLINE: Duration = Duration::from_secs(15);
 
+/// How long a unit may turn callers away: while it ends its last build, which takes it some 20 ms, or because it can't
+/// start, which will not change soon.
+const BUSY_MAX: Duration = Duration::from_secs(5);
+
+/// Before a unit is asked again; then twice as long, and so on.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long a unit may take to start: its network and a process, from a slow card.
+const START_MAX: Duration = Duration::from_secs(60);
+
 /// How long a worker may take to accept its job. The job fits into the socket's buffer unless its commands are huge.
 const HAND_OVER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// What came first.
+enum Heard {
+    Job,
+    Cancel,
+    /// The unit turned us away.
+    Nothing,
+}
 
 /// A worker that waits for its job or has it.
 pub struct Worker {
@@ -39,19 +58,46 @@ impl Worker {
         Ok(Worker { stream, child: Some(child), unit: String::new() })
     }
 
-    /// Connects to the unit's socket, which starts it.
-    pub fn unit(sockets: &Path, slug: &str) -> Result<Worker> {
-        let (socket, unit) = (sockets.join(format!("{slug}.sock")), format!("pilotlight-build@{slug}"));
-        let stream = UnixStream::connect(&socket).with_context(|| {
-            format!("no worker at {}: run `sudo systemctl enable --now {unit}.socket`", socket.display())
-        })?;
-        Ok(Worker { stream, child: None, unit: format!("; see journalctl -u {unit}.service") })
+    /// Connects to the unit's socket, which starts it, and gives it its job. `None`: cancelled meanwhile.
+    ///
+    /// # Errors
+    /// There is no such unit, or it can't start. The job has not begun.
+    pub fn unit(sockets: &Path, instance: &str, job: &Frame, cancel: BorrowedFd<'_>) -> Result<Option<Worker>> {
+        let (socket, unit) = (sockets.join(format!("{instance}.sock")), format!("pilotlight-build@{instance}"));
+        let (began, mut pause) = (Instant::now(), BUSY_PAUSE);
+        loop {
+            let stream = UnixStream::connect(&socket).with_context(|| {
+                format!("no worker at {}: run `sudo systemctl enable --now {unit}.socket`", socket.display())
+            })?;
+            let mut worker = Worker { stream, child: None, unit: format!("; see journalctl -u {unit}.service") };
+            match worker.hand(job).and_then(|()| worker.hears(cancel)) {
+                Ok(Heard::Job) => return Ok(Some(worker)),
+                Ok(Heard::Cancel) => return Ok(None),
+                Ok(Heard::Nothing) | Err(_) if began.elapsed() < BUSY_MAX => {}
+                Ok(Heard::Nothing) | Err(_) => {
+                    bail!("{unit}.service does not start: see journalctl -u {unit} -u pilotlight-network@{instance}")
+                }
+            }
+            if ready([Some(cancel)], Instant::now() + pause)?[0] {
+                return Ok(None);
+            }
+            pause *= 2;
+        }
     }
 
     /// Gives it its job.
-    pub fn hand(&mut self, job: WorkerJob) -> Result<()> {
+    pub fn hand(&mut self, job: &Frame) -> Result<()> {
         self.stream.set_write_timeout(Some(HAND_OVER_DEADLINE))?;
-        Frame::Job(job).write(&mut self.stream).context("the worker did not take its job")
+        job.write(&mut self.stream).context("the worker did not take its job")
+    }
+
+    /// Waits for the worker's first word.
+    fn hears(&self, cancel: BorrowedFd<'_>) -> Result<Heard> {
+        match ready([Some(self.stream.as_fd()), Some(cancel)], Instant::now() + START_MAX)? {
+            [_, true] => Ok(Heard::Cancel),
+            [true, _] if recv(&self.stream, &mut [0; 1], RecvFlags::PEEK)?.0 > 0 => Ok(Heard::Job),
+            _ => Ok(Heard::Nothing),
+        }
     }
 
     /// Ends the stream and waits until the child has left; kills it when that takes too long. Returns how it ended,

@@ -11,6 +11,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread::{self, JoinHandle};
@@ -77,6 +78,17 @@ impl Mirror {
 
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Where the unit of that instance sees it: under its own name, which for strangers is another.
+    pub fn shown_to(&self, instance: &str) -> PathBuf {
+        let shown = self.path.with_file_name(format!("{instance}.git"));
+        if let (Some(mirror), false) = (self.path.file_name(), fs::symlink_metadata(&shown).is_ok())
+            && let Err(error) = symlink(mirror, &shown)
+        {
+            log::warn!("{} can't be made, so that its unit finds nothing: {error}", shown.display());
+        }
+        shown
     }
 
     /// Brings `job.sha` here and keeps it under `refs/pull/N/head`. A broken mirror is made anew, once. Returns

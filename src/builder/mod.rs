@@ -20,6 +20,7 @@ use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use anyhow::bail;
 use crossbeam_channel::Receiver;
 use ring::digest::{SHA256, digest};
 
@@ -27,7 +28,7 @@ use crate::logic::event::{BuildNews, Job};
 use crate::logic::policy::Isolation;
 use crate::logic::secret::Secret;
 use crate::logic::wording;
-use crate::worker::protocol::WorkerJob;
+use crate::worker::protocol::{Frame, WorkerJob};
 use follow::{Course, End, Patience, follow};
 use git::{Failure, Git, Watch, gist};
 use hire::Worker;
@@ -120,7 +121,7 @@ fn run_one(
         (order.tell)(news);
     };
     let mut attempt = || match fetch(git, mirror, order, log) {
-        Ok(()) => work(config, slot, worker_job(&order.job, mirror, secrets), order, log, &tell),
+        Ok(()) => work(config, worker_job(config, slot, &order.job, mirror, secrets), order, log, &tell),
         Err(last) => last,
     };
     let last = attempt();
@@ -158,38 +159,33 @@ fn fetch(git: &Git, mirror: &Mirror, order: &Order, log: &mut Log) -> Result<(),
 }
 
 /// Has a worker do the rest. Returns the last word.
-fn work(
-    config: &BuilderConfig,
-    slot: usize,
-    mut job: WorkerJob,
-    order: &Order,
-    log: &mut Log,
-    tell: &dyn Fn(BuildNews),
-) -> BuildNews {
-    let (instance, rooms) = (instance(&order.job.repository, order.job.stranger), config.cache_dir.join("rooms"));
-    let worker;
-    (worker, job.room) = match config.isolation {
-        Isolation::None => (Worker::child(&config.worker_exe), rooms.join(format!("{instance}-{slot}"))),
-        Isolation::Systemd => (Worker::unit(&config.unit_sockets, &instance), config.unit_rooms.join(&instance)),
+fn work(config: &BuilderConfig, job: WorkerJob, order: &Order, log: &mut Log, tell: &dyn Fn(BuildNews)) -> BuildNews {
+    let worker = match hire(config, job, order) {
+        Ok(Some(worker)) => worker,
+        Ok(None) => return BuildNews::Finished { error: None },
+        Err(error) => return BuildNews::NoWorker { error: plain(&format!("{error:#}")) },
     };
-    let mut worker = match worker {
-        Ok(worker) => worker,
-        Err(error) => {
-            return BuildNews::NoWorker { error: plain(&format!("{error:#}")) };
-        }
-    };
-    let error = match worker.hand(job) {
-        Ok(()) => {
-            tell(BuildNews::Started);
-            let mut course = Course::new(&order.job, log);
-            let rooms = if config.isolation == Isolation::None { &config.cache_dir } else { &config.unit_rooms };
-            let patience = Patience::with(&order.job, [&config.state_dir, rooms]);
-            let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, tell);
-            reason(end, &worker.dismiss())
-        }
-        Err(error) => Some(format!("{error:#} ({})", worker.dismiss())),
-    };
+    tell(BuildNews::Started);
+    let mut course = Course::new(&order.job, log);
+    let rooms = if config.isolation == Isolation::None { &config.cache_dir } else { &config.unit_rooms };
+    let patience = Patience::with(&order.job, [&config.state_dir, rooms]);
+    let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, tell);
+    let error = reason(end, &worker.dismiss());
     BuildNews::Finished { error: error.map(|error| plain(&log.masked(&error))) }
+}
+
+/// A worker that has its job; `None` if the build was cancelled meanwhile.
+fn hire(config: &BuilderConfig, job: WorkerJob, order: &Order) -> anyhow::Result<Option<Worker>> {
+    let job = Frame::Job(job);
+    if config.isolation == Isolation::Systemd {
+        let instance = instance(&order.job.repository, order.job.stranger);
+        return Worker::unit(&config.unit_sockets, &instance, &job, order.cancel.as_fd());
+    }
+    let mut worker = Worker::child(&config.worker_exe)?;
+    match worker.hand(&job) {
+        Ok(()) => Ok(Some(worker)),
+        Err(error) => bail!("{error:#} ({})", worker.dismiss()),
+    }
 }
 
 /// Why not every check ran; `how` is what became of the worker.
@@ -204,8 +200,12 @@ fn reason(end: io::Result<End>, how: &str) -> Option<String> {
     }
 }
 
-/// All but its room.
-fn worker_job(job: &Job, mirror: &Mirror, secrets: &Secrets) -> WorkerJob {
+fn worker_job(config: &BuilderConfig, slot: usize, job: &Job, mirror: &Mirror, secrets: &Secrets) -> WorkerJob {
+    let instance = instance(&job.repository, job.stranger);
+    let (mirror, room) = match config.isolation {
+        Isolation::None => (mirror.path().to_owned(), config.cache_dir.join("rooms").join(format!("{instance}-{slot}"))),
+        Isolation::Systemd => (mirror.shown_to(&instance), config.unit_rooms.join(&instance)),
+    };
     WorkerJob {
         build: job.build,
         repository: job.repository.clone(),
@@ -213,8 +213,8 @@ fn worker_job(job: &Job, mirror: &Mirror, secrets: &Secrets) -> WorkerJob {
         sha: job.sha.clone(),
         base_ref: job.base_ref.clone(),
         head_ref: job.head_ref.clone(),
-        mirror: mirror.path().to_owned(),
-        room: PathBuf::new(),
+        mirror,
+        room,
         fresh: job.stranger,
         checks: job.checks.clone(),
         silence: job.silence,

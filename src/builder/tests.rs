@@ -336,10 +336,33 @@ fn a_unit_does_a_build() {
 fn a_unit_that_dies_is_told_of() {
     let bench = Bench::new(Isolation::Systemd);
     let listener = UnixListener::bind(bench.dir.path().join("acme__app_drs.sock")).unwrap();
-    let unit = thread::spawn(move || Frame::read(&mut listener.accept().unwrap().0).unwrap());
+    let unit = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let job = Frame::read(&mut stream).unwrap();
+        Frame::Log(Vec::new()).write(&mut stream).unwrap();
+        job
+    });
     let error = "the worker ended without a word (killed, out of memory or over its unit's limits; \
                  see journalctl -u pilotlight-build@acme__app_drs.service)";
     assert_eq!(bench.news(), [BuildNews::Started, over(error)]);
+    assert!(matches!(unit.join().unwrap(), Some(Frame::Job(_))));
+}
+
+/// While its last build ends, systemd closes what waits at the socket.
+#[test]
+fn a_unit_that_turns_us_away_is_asked_again() {
+    let bench = Bench::new(Isolation::Systemd);
+    let listener = UnixListener::bind(bench.dir.path().join("acme__app_drs.sock")).unwrap();
+    let unit = thread::spawn(move || {
+        drop(listener.accept().unwrap());
+        Frame::read(&mut listener.accept().unwrap().0).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        let job = Frame::read(&mut stream).unwrap();
+        done(None).write(&mut stream).unwrap();
+        job
+    });
+    let news = bench.news();
+    assert_eq!(news[0], BuildNews::Started, "{news:?}");
     assert!(matches!(unit.join().unwrap(), Some(Frame::Job(_))));
 }
 

@@ -6,11 +6,12 @@
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::net::sockopt::socket_acceptconn;
 
 use self::memory::Memory;
 use self::output::Output;
@@ -35,10 +36,14 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where programs are looked for when the worker itself was not told.
 const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// `pilotlight worker`: serves the daemon whose stream is the standard input, for one build.
+/// `pilotlight worker`: serves the daemon whose stream is the standard input, or who waits at the socket of our unit
+/// there, for one build.
 pub fn main() -> Result<()> {
     let stdin = std::io::stdin().as_fd().try_clone_to_owned().context("the worker has no input")?;
-    let stream = UnixStream::from(stdin);
+    let stream = match socket_acceptconn(&stdin) {
+        Ok(true) => UnixListener::from(stdin).accept().context("nobody waits at the unit's socket")?.0,
+        _ => UnixStream::from(stdin),
+    };
     stream.local_addr().context("`pilotlight worker` is started by the daemon, with a Unix stream as its input")?;
     // Away from the daemon's terminal, whose Ctrl-C is for the daemon. It fails only where that is so already.
     let _ = rustix::process::setsid();
@@ -62,8 +67,10 @@ pub fn serve(stream: UnixStream) -> Result<()> {
         None => return Ok(()),
     };
     let daemon = Daemon(stream);
+    // Until it hears something, the daemon can't know whether its job has found anybody.
+    let heard = daemon.tell(&Frame::Log(Vec::new()));
     let mut room = None;
-    let built = build(&job, &daemon, &mut processes, &mut room);
+    let built = heard.and_then(|()| build(&job, &daemon, &mut processes, &mut room));
     let ended = processes.end();
     // The results are out, and nothing runs any more.
     if let Some(Err(error)) = room.map(|room| room.tidy(job.fresh, &mut processes)) {
