@@ -7,6 +7,7 @@ mod demo;
 mod hook;
 mod lamp;
 mod logger;
+mod network;
 mod run;
 mod setup;
 mod show;
@@ -96,6 +97,9 @@ enum Command {
     /// Run one build; the daemon starts it.
     #[command(hide = true)]
     Worker,
+    /// Make the network of a unit's builds; pilotlight-network@.service starts it.
+    #[command(hide = true)]
+    Network { instance: String },
 }
 
 #[derive(Subcommand)]
@@ -187,5 +191,6 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Backup { file } => Ok(backup::backup(&cli.config, &config()?, &file)?),
         Command::Hook { word } => hook::run(&cli.config, word),
         Command::Worker => Ok(worker::main()?),
+        Command::Network { instance } => Ok(network::run(&cli.config, &instance)?),
     }
 }

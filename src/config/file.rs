@@ -13,7 +13,7 @@ use super::surroundings::Surroundings;
 use super::{Builder, Config, Dashboard, Github, Webhook, default_check};
 use crate::lights::pins::{self, Pins};
 use crate::lights::{DriverKind, LightsConfig};
-use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, RepositoryPolicy};
+use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Network, RepositoryPolicy};
 use crate::logic::secret::SecretFile;
 
 /// Builds at once, at most: each is a thread and a tree, and the biggest Pi has four cores.
@@ -111,6 +111,8 @@ struct RepositoryTable {
     name: Spanned<String>,
     #[serde(default, deserialize_with = "fields::clone_url")]
     clone_url: Option<String>,
+    #[serde(default)]
+    network: Network,
     #[serde(default)]
     check: Vec<CheckTable>,
     #[serde(default)]
@@ -252,7 +254,7 @@ fn repositories(tables: Vec<RepositoryTable>, host: &str, longest: Duration) -> 
         let clone_url = table.clone_url.unwrap_or_else(|| format!("https://{host}/{name}.git"));
         let checks = checks(table.check, longest)?;
         let secrets = secrets(table.secret)?;
-        repositories.push(RepositoryPolicy { name, clone_url, checks, secrets });
+        repositories.push(RepositoryPolicy { name, clone_url, network: table.network, checks, secrets });
     }
     Ok(repositories)
 }

@@ -84,8 +84,8 @@ fn the_shipped_file_shows_every_key_beside_its_default() {
     assert_eq!((secret.name.as_str(), secret.file.to_str()), ("NPM_TOKEN", Some("/etc/pilotlight/secrets/npm-token")));
     assert_eq!(debug(&all), debug(&shipped));
     let keys = "listen path secret_file max_body api_url token_file listen url driver pins active_low blink follow \
-                workers timeout silence isolation approval state_dir cache_dir name clone_url context run timeout \
-                name file";
+                workers timeout silence isolation approval state_dir cache_dir name clone_url network context run \
+                timeout name file";
     let shown = text.lines().filter_map(|l| l.split_once(" = ")).map(|(key, _)| key).filter(|k| !k.starts_with('#'));
     assert_eq!(shown.collect::<Vec<_>>().join(" "), keys);
 }

@@ -30,6 +30,7 @@ pub struct RepositoryPolicy {
     /// `owner/name`, as the configuration spells it.
     pub name: String,
     pub clone_url: String,
+    pub network: Network,
     /// At least one; contexts differ in more than case.
     pub checks: Vec<CheckPolicy>,
     /// For the builds of heads in the repository itself.
@@ -52,6 +53,19 @@ pub enum Isolation {
     Systemd,
     /// A child process: forks never run.
     None,
+}
+
+/// What a repository's builds may reach under [`Isolation::Systemd`], beside their own loopback.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// The internet, and not the office.
+    #[default]
+    Internet,
+    /// Nothing.
+    None,
+    /// The office too. Strangers' builds reach the internet at most.
+    Lan,
 }
 
 /// Which pull requests wait for a word from the team.

@@ -8,13 +8,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Access, access};
 
-use super::super::control;
+use super::super::{control, network};
 use super::Finding;
-use crate::builder::{UNIT_SOCKETS, read_secret, slug};
+use crate::builder::{UNIT_SOCKETS, instance, read_secret};
 use crate::config::{Config, Surroundings};
 use crate::daemon::space::Room;
 use crate::lights;
-use crate::logic::policy::{Isolation, RepositoryPolicy};
+use crate::logic::policy::Isolation;
 use crate::logic::secret::SecretFile;
 
 /// When this was written: a clock that shows less has not been set. 2026-01-01, UTC.
@@ -41,7 +41,7 @@ pub fn findings(config: &Config, surroundings: &Surroundings) -> Vec<Finding> {
     findings.push(clock());
     findings.push(Finding::of("git", git()));
     findings.push(Finding::of("lamp", lights::probe(&config.lights)));
-    findings.push(isolation(config));
+    findings.extend(isolation(config));
     findings.push(match control::is_stopped(config) {
         true => Finding::doubtful("daemon", "is not running here: `systemctl start pilotlight` or `pilotlight run`"),
         false => Finding::good("daemon", "runs"),
@@ -128,17 +128,39 @@ fn git() -> Result<String, String> {
     }
 }
 
-fn isolation(config: &Config) -> Finding {
+fn isolation(config: &Config) -> Vec<Finding> {
     if config.builder.isolation == Isolation::None {
         let words = "none: builds run as the daemon's user, and pull requests from forks never run";
-        return Finding::doubtful("isolation", words);
+        return vec![Finding::doubtful("isolation", words)];
     }
-    let socket = |r: &RepositoryPolicy| Path::new(UNIT_SOCKETS).join(format!("{}.sock", slug(&r.name)));
-    match config.repositories.iter().find(|r| !socket(r).exists()) {
-        None => Finding::good("isolation", "a unit for each repository"),
-        Some(r) => {
-            let cure = "its builds wait; set builder.isolation = \"none\" if you trust all who may push";
-            Finding::bad("isolation", format!("there is no unit for {} ({}): {cure}", r.name, socket(r).display()))
+    let mut findings: Vec<_> = config.repositories.iter().map(|r| Finding::of("isolation", units(&r.name))).collect();
+    findings.push(Finding::of("network of builds", network::probe()));
+    findings.extend(network::name_server_problem().map(|words| Finding::doubtful("names in builds", words)));
+    findings.push(memory_limit());
+    findings
+}
+
+/// The two sockets of a repository.
+fn units(repository: &str) -> Result<String, String> {
+    let sockets = [false, true].map(|stranger| instance(repository, stranger));
+    let is_missing = |name: &&String| !Path::new(UNIT_SOCKETS).join(format!("{name}.sock")).exists();
+    let missing: Vec<_> = sockets.iter().filter(is_missing).map(|n| format!("pilotlight-build@{n}.socket")).collect();
+    match missing[..] {
+        [] => Ok(format!("a unit for {repository}, and another for its strangers")),
+        [..] => {
+            let cure = format!("`sudo systemctl enable --now {}`", missing.join(" "));
+            Err(format!("there is no unit for {repository}, so that its builds wait: {cure}"))
         }
     }
+}
+
+/// Raspberry Pi OS switches the memory controller off, and then a unit's `MemoryMax=` is nothing.
+fn memory_limit() -> Finding {
+    let controllers = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+    let has_memory = controllers.split_ascii_whitespace().any(|name| name == "memory");
+    if has_memory || Path::new("/sys/fs/cgroup/memory").is_dir() {
+        return Finding::good("memory of builds", "limited, so that a build can't take all of it");
+    }
+    let cure = "add cgroup_enable=memory to the line in /boot/firmware/cmdline.txt and reboot";
+    Finding::doubtful("memory of builds", format!("this kernel does not limit it: {cure}"))
 }

@@ -6,7 +6,7 @@ use crate::logic::build::{BuildId, CheckEnd};
 use crate::logic::event::{
     BuildNews, Command, Delivery, DeliveryKey, Hook, LookUp, PostOutcome, PullAction, PullPayload, Shown, StatusState,
 };
-use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Policy, RepositoryPolicy};
+use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Network, Policy, RepositoryPolicy};
 use crate::logic::secret::SecretFile;
 
 /// One repository, one check, one worker, and the contract's defaults.
@@ -35,6 +35,7 @@ pub fn repository(name: &str, checks: &str) -> RepositoryPolicy {
     RepositoryPolicy {
         name: name.to_owned(),
         clone_url,
+        network: Network::Internet,
         checks: checks.split(',').map(check).collect(),
         secrets: Vec::new(),
     }

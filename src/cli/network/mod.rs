@@ -1,0 +1,187 @@
+//! `pilotlight network INSTANCE`: the network of one unit's builds, made or brought up to date. Run as root by
+//! `pilotlight-network@INSTANCE.service` before each build; what is allowed is decided in [`plan`].
+//!
+//! All that refuses stands in the build's own namespace, where neither a build (it has no capability there) nor another
+//! firewall of this box can take it away. The box's side only translates addresses: without it, nothing comes back.
+
+mod plan;
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use crate::builder::instance;
+use crate::config::{Config, ConfigError};
+use crate::logic::policy::Network;
+use plan::{Route, Wire};
+
+/// Where each instance's `resolv.conf` is for its unit to see, and the last mode that a good configuration named.
+const KEPT: &str = "/run/pilotlight/network";
+
+/// Where `ip netns` keeps the names.
+const NAMESPACES: &str = "/run/netns";
+
+/// What programs on this box look their name servers up in, and where those of a local stub are.
+const RESOLV_CONFS: [&str; 3] =
+    ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"];
+
+/// # Errors
+/// The instance is not configured; or what this needs of the box is not there, with its cure. The namespace is gone
+/// then, so that no build starts in half a network.
+pub fn run(config_path: &Path, name: &str) -> Result<()> {
+    let kept = Path::new(KEPT).join(name);
+    fs::create_dir_all(&kept).with_context(|| format!("{} can't be made", kept.display()))?;
+    let network = mode(Config::read(config_path), name, &kept.join("mode"))?;
+    let made = make(network, name, &kept);
+    if made.is_err() {
+        let _ = ip(&["netns", "delete", &namespace(name)]);
+    }
+    made.with_context(|| format!("no network for {name}"))
+}
+
+/// What this box lacks for the networks of builds, with the cure.
+///
+/// # Errors
+/// That.
+pub fn probe() -> Result<String, String> {
+    for (program, flag, package) in [("ip", "-V", "iproute2"), ("nft", "-v", "nftables")] {
+        let found = Command::new(program).arg(flag).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        found.map_err(|error| format!("{program} can't be started ({error}): `apt install {package}`"))?;
+    }
+    Ok("a namespace of its own for each unit".to_owned())
+}
+
+/// Why builds find no names, with the cure.
+pub fn name_server_problem() -> Option<String> {
+    name_servers().is_empty().then(|| format!("there are none: {NO_SERVER}"))
+}
+
+const NO_SERVER: &str = "none of this box's name servers can be reached from outside it: name one that can in \
+                         /etc/resolv.conf, such as the router";
+
+/// A configuration that is broken just now leaves it as it was.
+fn mode(config: Result<Config, ConfigError>, name: &str, kept: &Path) -> Result<Network> {
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => {
+            let words = fs::read_to_string(kept).map_err(|_| anyhow!("{error}"))?;
+            eprintln!("the network stays as it is: {error}");
+            return plan::mode_of(&words).with_context(|| format!("{} is not understood", kept.display()));
+        }
+    };
+    let units = config.repositories.iter().flat_map(|r| [(r, false), (r, true)]);
+    let found = units.into_iter().find(|(r, stranger)| instance(&r.name, *stranger) == name);
+    let (repository, stranger) =
+        found.ok_or_else(|| anyhow!("no repository of the configuration has the unit {name}"))?;
+    let network = plan::allowed(repository.network, stranger);
+    fs::write(kept, plan::word(network)).with_context(|| format!("{} can't be written", kept.display()))?;
+    Ok(network)
+}
+
+fn make(network: Network, name: &str, kept: &Path) -> Result<()> {
+    let space = namespace(name);
+    if !Path::new(NAMESPACES).join(&space).exists() {
+        ip(&["netns", "add", &space]).context("this kernel may lack network namespaces")?;
+    }
+    let link = plan::link(name);
+    let link_file = |file| fs::read_to_string(format!("/sys/class/net/{link}/{file}"));
+    let index = || link_file("ifindex");
+    if network == Network::None {
+        if index().is_ok() {
+            ip(&["link", "delete", &link])?;
+        }
+        write(&kept.join("resolv.conf"), "")?;
+        enter(&space)?;
+        return ip(&["link", "set", "lo", "up"]).map(drop);
+    }
+    let servers = name_servers();
+    if servers.is_empty() {
+        eprintln!("{name}: builds find no names: {NO_SERVER}");
+    }
+    write(&kept.join("resolv.conf"), &plan::resolv_conf(&servers))?;
+    let routes: Vec<Route> = serde_json::from_str(&ip(&["-json", "-4", "route", "show", "table", "all"])?)
+        .context("the answer of `ip route` is not understood")?;
+    if index().is_err() {
+        ip(&["link", "add", &link, "type", "veth", "peer", "name", plan::INSIDE_LINK, "netns", &space])
+            .context("this kernel may lack veth (`modprobe veth`)")?;
+    }
+    let wire = Wire::of(index()?.trim().parse().context("the number of a link is not understood")?);
+    // The other end is up: all of it was done before.
+    let fresh = !link_file("carrier").is_ok_and(|carrier| carrier.trim() == "1");
+    outside(&link, &wire, &routes, fresh)?;
+    enter(&space)?;
+    nft(&plan::inside_rules(network, &routes, &servers))?;
+    if fresh { ip_batch(&wire.inside()) } else { Ok(()) }
+}
+
+/// The box's side.
+fn outside(link: &str, wire: &Wire, routes: &[Route], fresh: bool) -> Result<()> {
+    if fresh {
+        ip_batch(&wire.outside(link))?;
+    }
+    // Of this one link and the way out alone: the box as a whole becomes no router.
+    for link in plan::uplinks(routes).chain([link]) {
+        let path = format!("/proc/sys/net/ipv4/conf/{link}/forwarding");
+        fs::write(&path, "1").with_context(|| format!("{path} can't be written"))?;
+    }
+    match fs::write(format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6"), "1") {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).context("IPv6 can't be switched off"),
+        _ => {}
+    }
+    let router = fs::read_to_string("/proc/sys/net/ipv4/ip_forward")?.trim() == "1";
+    nft(&plan::outside_rules(router))
+}
+
+/// From here on this process, and what it starts, is in the namespace.
+fn enter(space: &str) -> Result<()> {
+    let path = Path::new(NAMESPACES).join(space);
+    let file = fs::File::open(&path)?;
+    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+        .with_context(|| format!("{} is no network: `ip netns delete {space}`", path.display()))
+}
+
+fn namespace(name: &str) -> String {
+    format!("plb-{name}")
+}
+
+fn name_servers() -> Vec<std::net::Ipv4Addr> {
+    let read = |path: &&str| plan::name_servers(&fs::read_to_string(path).unwrap_or_default());
+    RESOLV_CONFS.iter().map(read).find(|servers| !servers.is_empty()).unwrap_or_default()
+}
+
+fn ip(args: &[&str]) -> Result<String> {
+    feed(Command::new("ip").args(args), "", "iproute2")
+}
+
+fn ip_batch(commands: &str) -> Result<()> {
+    feed(Command::new("ip").args(["-batch", "-"]), commands, "iproute2").map(drop)
+}
+
+fn nft(rules: &str) -> Result<()> {
+    let fed = feed(Command::new("nft").args(["-f", "-"]), rules, "nftables");
+    fed.map(drop).context("this kernel may lack nf_tables with nat and reject (`modprobe nf_tables`)")
+}
+
+/// Runs it with `input`; returns what it said.
+fn feed(command: &mut Command, input: &str, package: &str) -> Result<String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("{program} can't be started: `apt install {package}`"))?;
+    let fed = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()));
+    let done = child.wait_with_output()?;
+    if !done.status.success() {
+        bail!("{program}: {}", String::from_utf8_lossy(&done.stderr).trim());
+    }
+    fed.with_context(|| format!("{program} does not listen"))?;
+    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+fn write(path: &PathBuf, text: &str) -> Result<()> {
+    ensure!(fs::write(path, text).is_ok(), "{} can't be written", path.display());
+    Ok(())
+}
