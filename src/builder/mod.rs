@@ -203,7 +203,9 @@ fn reason(end: io::Result<End>, how: &str) -> Option<String> {
 fn worker_job(config: &BuilderConfig, slot: usize, job: &Job, mirror: &Mirror, secrets: &Secrets) -> WorkerJob {
     let instance = instance(&job.repository, job.stranger);
     let (mirror, room) = match config.isolation {
-        Isolation::None => (mirror.path().to_owned(), config.cache_dir.join("rooms").join(format!("{instance}-{slot}"))),
+        Isolation::None => {
+            (mirror.path().to_owned(), config.cache_dir.join("rooms").join(format!("{instance}-{slot}")))
+        }
         Isolation::Systemd => (mirror.shown_to(&instance), config.unit_rooms.join(&instance)),
     };
     WorkerJob {
