@@ -3,13 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pilotlight::logic::event::{Hook, PullPayload};
+use pilotlight::logic::event::{Comment, Hook, PullPayload, Word};
 use pilotlight::webhook::{Parts, Refusal, read};
 use ring::hmac;
 
 const SECRET: &[u8] = b"secret";
 const FORM: &str = "application/x-www-form-urlencoded";
-const EVENTS: [&str; 3] = ["pull_request", "ping", "push"];
+const EVENTS: [&str; 4] = ["pull_request", "ping", "push", "issue_comment"];
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (kind, body) = input;
@@ -44,6 +44,7 @@ fn delivered(event: &str, content_type: &str, body: &[u8]) -> Result<Hook, Refus
 fn check(read: &Result<Hook, Refusal>) {
     match read {
         Ok(Hook::Pull(pull)) => check_pull(pull),
+        Ok(Hook::Comment(comment)) => check_comment(comment),
         Ok(_) => {}
         Err(refusal) => {
             assert_eq!(refusal.status, 400, "{refusal:?}");
@@ -52,12 +53,28 @@ fn check(read: &Result<Hook, Refusal>) {
     }
 }
 
+fn check_comment(comment: &Comment) {
+    check_name(&comment.repository);
+    assert!((1..=i64::MAX as u64).contains(&comment.number));
+    let login = &comment.by;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    assert!((1..=100).contains(&login.len()) && login.chars().all(fits), "{login}");
+    if let Word::Approve(Some(sha)) = &comment.word {
+        let digits = sha.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        assert!((7..=64).contains(&sha.len()) && digits, "{sha}");
+    }
+}
+
+fn check_name(name: &str) {
+    let (owner, repository) = name.split_once('/').expect("owner/name");
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    assert!(!owner.is_empty() && owner.chars().all(fits) && !owner.starts_with(['-', '.']), "{name}");
+    assert!(!["", ".", ".."].contains(&repository) && repository.chars().all(fits), "{name}");
+}
+
 fn check_pull(pull: &PullPayload) {
     for name in [Some(&pull.repository), pull.head_repository.as_ref()].into_iter().flatten() {
-        let (owner, repository) = name.split_once('/').expect("owner/name");
-        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        assert!(!owner.is_empty() && owner.chars().all(fits) && !owner.starts_with(['-', '.']), "{name}");
-        assert!(!["", ".", ".."].contains(&repository) && repository.chars().all(fits), "{name}");
+        check_name(name);
     }
     for sha in [Some(&pull.head_sha), pull.before.as_ref()].into_iter().flatten() {
         assert!(matches!(sha.len(), 40 | 64), "{sha}");

@@ -51,6 +51,7 @@ impl Daemon {
                 }
                 self.lights.show(self.now().mono, &panel);
             }
+            Effect::Log(line) => log::info!("{line}"),
             Effect::Exit => self.ending = true,
         }
     }

@@ -12,7 +12,7 @@ use crate::dashboard::{Ask, Standing};
 use crate::github::Heard;
 use crate::http::message::{Door, Request, Response};
 use crate::lights::{Colour, DriverKind, LampShow, NO_LAMP};
-use crate::logic::event::{Answer, BuildEvent, Delivery, Event, Found, Post, PostOutcome, ReplyId};
+use crate::logic::event::{Answer, BuildEvent, Delivery, Event, Found, LookUp, Post, PostOutcome, ReplyId};
 use crate::webhook;
 
 /// A message to the main thread.
@@ -126,7 +126,7 @@ impl Daemon {
                 Some(Event::Posted { post, outcome })
             }
             Inbox::Heard(Heard::LookedUp(what, found)) => {
-                self.log_look_up(&found);
+                self.log_look_up(&what, &found);
                 Some(Event::LookedUp { what, found })
             }
             Inbox::Heard(Heard::TokenExpires(at)) => Some(Event::TokenExpires(at)),
@@ -155,15 +155,16 @@ impl Daemon {
     }
 
     /// The same trouble is told once.
-    fn log_look_up(&mut self, found: &Result<Found, PostOutcome>) {
+    fn log_look_up(&mut self, what: &LookUp, found: &Result<Found, PostOutcome>) {
         let error = match found {
             Ok(_) | Err(PostOutcome::Accepted) => None,
             Err(PostOutcome::Unreachable { error, .. }) => {
                 Some(format!("GitHub can't be asked, trying again: {error}"))
             }
-            Err(PostOutcome::TokenRefused { error } | PostOutcome::Refused { error }) => {
-                Some(format!("GitHub won't be asked: missed webhooks can't be made up for: {error}"))
-            }
+            Err(PostOutcome::TokenRefused { error } | PostOutcome::Refused { error }) => Some(match what {
+                LookUp::Permission { .. } => format!("GitHub won't say who may write, so no comment counts: {error}"),
+                _ => format!("GitHub won't be asked: missed webhooks can't be made up for: {error}"),
+            }),
         };
         if error != self.look_up_error {
             match &error {

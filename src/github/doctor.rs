@@ -105,14 +105,16 @@ impl Client {
                 "no webhook of {repository} ends in {path}: add one on its page Settings → Webhooks"
             )));
         };
-        let events = hook["events"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let hears = events.into_iter().any(|e| e == "pull_request" || e == "*");
+        let events = hook["events"].as_array();
+        let hears = |event: &str| events.into_iter().flatten().any(|e| e == event || e == "*");
+        let words =
+            if hears("issue_comment") { "" } else { "; tick Issue comments there to /approve and /test in them" };
         let code = hook["last_response"]["code"].as_u64();
-        Some(match (hook["active"].as_bool(), hears, code) {
+        Some(match (hook["active"].as_bool(), hears("pull_request"), code) {
             (Some(false), ..) => Err("the webhook is not active: switch it on, on its page at GitHub".to_owned()),
             (_, false, _) => Err("the webhook does not send pull requests: tick that event on its page".to_owned()),
-            (_, _, Some(200..300)) => Ok("its last delivery arrived".to_owned()),
-            (_, _, None) => Ok("it has delivered nothing yet".to_owned()),
+            (_, _, Some(200..300)) => Ok(format!("its last delivery arrived{words}")),
+            (_, _, None) => Ok(format!("it has delivered nothing yet{words}")),
             (_, _, Some(401)) => {
                 Err("its last delivery was answered 401: its secret differs from this box's".to_owned())
             }

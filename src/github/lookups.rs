@@ -1,5 +1,5 @@
 //! What is asked of GitHub when catching up: the open pull requests, what it shows for a head, and which of our hook's
-//! deliveries failed.
+//! deliveries failed. And whether somebody who wrote a comment is of the team.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +33,7 @@ impl Client {
             LookUp::Pulls { repository } => self.pulls(repository, etags, |page| understand(repository, page)),
             LookUp::Statuses { repository, sha } => self.statuses(repository, sha),
             LookUp::Deliveries { repository } => self.failed_deliveries(repository, hook_path),
+            LookUp::Permission { repository, user } => self.permission(repository, user),
         }
     }
 
@@ -120,10 +121,30 @@ impl Client {
         Ok(Found::Deliveries(failed.map(|(guid, _)| DeliveryKey { guid, hook_id }).collect()))
     }
 
+    /// Whether `user` may write. Their `author_association` would not tell: members of the organisation may be unable
+    /// to write, and private ones arrive as nobody.
+    /// See <https://docs.github.com/rest/collaborators/collaborators#get-repository-permissions-for-a-user>.
+    fn permission(&self, repository: &str, user: &str) -> Result<Found, PostOutcome> {
+        let path = format!("/repos/{}/collaborators/{}/permission", path_safe(repository), path_safe(user));
+        let answer = self.fetch(&path, None)?;
+        if answer.status == 404 {
+            return Ok(Found::Permission(false));
+        }
+        let said = json(&self.judged(answer, repository, None)?)?;
+        let writes = |field: &str| matches!(said[field].as_str(), Some("write" | "maintain" | "admin"));
+        Ok(Found::Permission(writes("permission") || writes("role_name")))
+    }
+
     fn get(&self, repository: &str, path: &str, etag: Option<&str>) -> Result<Answer, PostOutcome> {
-        let token = self.token_or_refusal()?;
-        let answer = self.call(token, path, Ask::Get(etag));
-        let answer = answer.map_err(|e| PostOutcome::Unreachable { error: self.clean(&e), wait: None })?;
+        self.judged(self.fetch(path, etag)?, repository, etag)
+    }
+
+    fn fetch(&self, path: &str, etag: Option<&str>) -> Result<Answer, PostOutcome> {
+        let answer = self.call(self.token_or_refusal()?, path, Ask::Get(etag));
+        answer.map_err(|e| PostOutcome::Unreachable { error: self.clean(&e), wait: None })
+    }
+
+    fn judged(&self, answer: Answer, repository: &str, etag: Option<&str>) -> Result<Answer, PostOutcome> {
         if answer.status == 200 || (answer.status == 304 && etag.is_some()) {
             return Ok(answer);
         }

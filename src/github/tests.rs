@@ -8,8 +8,8 @@ use crossbeam_channel::unbounded;
 
 use self::standin::StandIn;
 use super::client::{Limits, SAID_CHARS_MAX, clock_cure};
-use super::{Call, Client, GithubConfig, Heard, run};
-use crate::logic::event::{Post, PostOutcome, StatusState};
+use super::{Call, Client, Etags, GithubConfig, Heard, run};
+use crate::logic::event::{Found, LookUp, Post, PostOutcome, StatusState};
 
 const TOKEN: &str = "github_pat_secret";
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -339,5 +339,44 @@ fn when_a_token_expires() {
     ];
     for (text, expected) in cases {
         assert_eq!(super::client::expiration(text), expected, "{text}");
+    }
+}
+
+/// What GitHub answers about a person, and what that says.
+const PERMISSIONS: &str = r#"
+200 OK | {"permission": "admin", "role_name": "admin"} => may
+200 OK | {"permission": "write", "role_name": "maintain"} => may
+200 OK | {"permission": "write", "role_name": "release managers"} => may
+200 OK | {"permission": "none", "role_name": "write"} => may
+200 OK | {"permission": "read", "role_name": "triage"} => may not
+200 OK | {"permission": "read", "role_name": "read", "user": {"permissions": {"admin": true}}} => may not
+200 OK | {"permission": "none"} => may not
+200 OK | {"permission": true} => may not
+200 OK | {} => may not
+200 OK | ["admin"] => may not
+200 OK | {"permission": "adm => unreachable: GitHub's answer (200) can't be read
+404 Not Found | {"message": "alice is not a user"} => may not
+401 Unauthorized | {} => token: GitHub does not accept the token (401)
+403 Forbidden | {"message": "Resource not accessible"} => refused: The token may not
+500 Oh | {} => unreachable: GitHub has a problem of its own (500)
+"#;
+
+#[test]
+fn a_person_may_write_when_github_says_so() {
+    for line in PERMISSIONS.trim().lines() {
+        let (given, expected) = line.split_once(" => ").unwrap();
+        let (status, body) = given.split_once(" | ").unwrap();
+        let github = StandIn::start(vec![answer(status, "", body)]);
+        let what = LookUp::Permission { repository: "acme/app".into(), user: "alice".into() };
+        let found = github.client(LONG).look_up(&what, "/hook", &mut Etags::default(), &|_, _| Ok(Vec::new()));
+        let said = match found {
+            Ok(Found::Permission(true)) => "may".to_owned(),
+            Ok(Found::Permission(false)) => "may not".to_owned(),
+            Ok(other) => panic!("{line}: {other:?}"),
+            Err(outcome) => words(outcome),
+        };
+        assert!(if expected.len() > 7 { said.starts_with(expected) } else { said == expected }, "{line}: {said}");
+        let head = github.seen.try_recv().unwrap().head.to_ascii_lowercase();
+        assert!(head.starts_with("get /repos/acme/app/collaborators/alice/permission http/1.1\r\n"), "{head}");
     }
 }

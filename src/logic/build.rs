@@ -224,9 +224,8 @@ impl Build {
         self.reset_checks(wording::QUEUED);
     }
 
-    /// It waits for a person's word; `can_run` when that word could let it run.
-    pub fn wait_for_approval(&mut self, can_run: bool) {
-        let words = wording::waiting_for_approval(&self.repository, self.pull, &self.sha, can_run);
+    /// It waits for a person's word, and `words` say which.
+    pub fn wait_for_approval(&mut self, words: String) {
         self.state = BuildState::WaitingForApproval;
         self.reset_checks(&words);
         self.reason = Some(words);

@@ -32,7 +32,7 @@ const FIRST_HEADS_MAX: usize = 10;
 pub const PAGE_PULLS: usize = 50;
 
 /// How far GitHub's lists may be behind its deliveries: they are read from copies.
-const LAG_MAX: Duration = Duration::from_secs(30);
+pub const LAG_MAX: Duration = Duration::from_secs(30);
 
 /// What is asked, and when. None of it survives a restart: then everything is asked anew.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +47,8 @@ pub struct CatchUp {
     asked_at: Duration,
     /// The last list of each repository. What stays the same there may have been gone here, by a late delivery.
     lists: BTreeMap<String, Vec<PullPayload>>,
+    /// When the last list of each repository was asked for.
+    listed_at: BTreeMap<String, Duration>,
     /// Pull requests of which the first list told: built unless GitHub shows their end, and not known before.
     undecided: BTreeMap<PullKey, PullPayload>,
     /// Questions that GitHub does not answer: since when, and its last words.
@@ -84,6 +86,27 @@ impl CatchUp {
     /// GitHub wants a pause.
     pub fn pause(&mut self, until: Duration) {
         self.paused_until = self.paused_until.max(until);
+    }
+
+    /// The repository's list should be looked at soon.
+    pub fn want_list(&mut self, repository: &str, now: Duration) {
+        let list = LookUp::Pulls { repository: repository.to_owned() };
+        self.due.entry(list).and_modify(|at| *at = now.min(*at)).or_insert(now);
+    }
+
+    /// These are the people about whom GitHub is to be asked, and no others.
+    pub fn want_permissions(&mut self, wanted: &BTreeSet<LookUp>, now: Duration) {
+        let stays = |what: &LookUp| !matches!(what, LookUp::Permission { .. }) || wanted.contains(what);
+        self.due.retain(|what, _| stays(what));
+        self.failing.retain(|what, _| stays(what));
+        for what in wanted.iter().filter(|what| self.in_flight.as_ref() != Some(*what)) {
+            self.due.entry(what.clone()).or_insert(now);
+        }
+    }
+
+    /// The repository's last list, and when it was asked for.
+    pub fn last_list(&self, repository: &str) -> Option<(Duration, &[PullPayload])> {
+        Some((*self.listed_at.get(repository)?, self.lists.get(repository)?))
     }
 
     /// Whether nothing was answered since a question was not.
@@ -187,6 +210,7 @@ impl State {
         match (what, found) {
             (LookUp::Pulls { repository }, found) => {
                 self.catch_up.refused.remove(&repository);
+                self.catch_up.listed_at.insert(repository.clone(), self.catch_up.asked_at);
                 let last = |lists: &mut BTreeMap<_, Vec<_>>| lists.get_mut(&repository).map(std::mem::take);
                 let pulls = match found {
                     Found::Pulls(pulls) => Some(pulls),
@@ -201,6 +225,9 @@ impl State {
                 self.mend(&repository, &sha, &shown);
             }
             (LookUp::Deliveries { repository }, Found::Deliveries(failed)) => self.missed(now, &repository, failed),
+            (LookUp::Permission { repository, user }, Found::Permission(may)) => {
+                self.asks.learn(repository, user, may, now.mono);
+            }
             _ => {}
         }
     }
@@ -222,6 +249,10 @@ impl State {
                 self.catch_up.refused.insert(repository.clone(), words);
             }
             LookUp::Statuses { ref repository, ref sha } => self.decide_first(now, repository, sha, &[]),
+            // 404: nobody's collaborator. And no answer means no.
+            LookUp::Permission { ref repository, ref user } => {
+                self.asks.learn(repository.clone(), user.clone(), false, now.mono);
+            }
             _ => {}
         }
         if let Some(beat) = what.beat(self.policy.webhooks) {
@@ -354,7 +385,7 @@ impl State {
             self.catch_up.due.insert(LookUp::Pulls { repository: repository.to_owned() }, now.mono);
         }
         for key in new {
-            self.rows.deliveries.insert(key.clone(), KnownDelivery { at: now.wall, build: None });
+            self.rows.deliveries.insert(key.clone(), KnownDelivery { at: now.wall, build: None, ask: None });
             self.change(Row::Delivery(key));
         }
     }
@@ -367,9 +398,10 @@ fn statuses(key: &PullKey, sha: &str) -> LookUp {
 impl LookUp {
     fn repository(&self) -> &str {
         match self {
-            LookUp::Pulls { repository } | LookUp::Statuses { repository, .. } | LookUp::Deliveries { repository } => {
-                repository
-            }
+            LookUp::Pulls { repository }
+            | LookUp::Statuses { repository, .. }
+            | LookUp::Deliveries { repository }
+            | LookUp::Permission { repository, .. } => repository,
         }
     }
 
@@ -378,7 +410,7 @@ impl LookUp {
         match self {
             LookUp::Pulls { .. } => Some(if webhooks { LIST_BEAT } else { LIST_BEAT_ALONE }),
             LookUp::Deliveries { .. } => Some(DELIVERIES_BEAT),
-            LookUp::Statuses { .. } => None,
+            LookUp::Statuses { .. } | LookUp::Permission { .. } => None,
         }
     }
 }

@@ -33,7 +33,7 @@ impl State {
         full.unwrap_or_else(|| self.build_head(now, &key))
     }
 
-    fn approve(&mut self, repository: &str, number: u64, sha: Option<&str>) -> Answer {
+    pub(super) fn approve(&mut self, repository: &str, number: u64, sha: Option<&str>) -> Answer {
         let key = match self.open_pull(repository, number) {
             Ok(key) => key,
             Err(answer) => return answer,
@@ -67,7 +67,7 @@ impl State {
         }
     }
 
-    fn cancel_by(&mut self, now: Now, id: BuildId, by: &str) -> Answer {
+    pub(super) fn cancel_by(&mut self, now: Now, id: BuildId, by: &str) -> Answer {
         match self.rows.builds.get(&id).map(|b| b.state) {
             None => Answer::new(404, format!("No build {id} waits or runs")),
             Some(state) if state.is_end() => Answer::new(409, format!("Build {id} has ended: {}", state.name())),

@@ -13,6 +13,7 @@ impl State {
         let payload = match delivery.hook {
             Hook::Ping => return Answer::ok("Well, it worked!"),
             Hook::Other { event } => return Answer::ok(format!("Understood {event}: nothing to build")),
+            Hook::Comment(comment) => return self.comment(now, delivery.key, comment),
             Hook::Pull(payload) => *payload,
         };
         let Some(repository) = self.policy.repository(&payload.repository).map(|r| r.name.clone()) else {
@@ -30,7 +31,7 @@ impl State {
             }
         };
         if answer.status < 500 {
-            let known = KnownDelivery { at: now.wall, build: answer.build };
+            let known = KnownDelivery { at: now.wall, build: answer.build, ask: None };
             self.rows.deliveries.insert(delivery.key.clone(), known);
             self.change(Row::Delivery(delivery.key));
         }
@@ -72,7 +73,7 @@ impl State {
         self.rows.pulls.keys().find(same).cloned().unwrap_or(key)
     }
 
-    fn known_from_another_hook(&self, key: &DeliveryKey) -> Option<u64> {
+    pub(super) fn known_from_another_hook(&self, key: &DeliveryKey) -> Option<u64> {
         let first = DeliveryKey { guid: key.guid.clone(), hook_id: 0 };
         let same_event = self.rows.deliveries.range(first..).map(|(k, _)| k).take_while(|k| k.guid == key.guid);
         same_event.map(|k| k.hook_id).find(|hook| *hook != key.hook_id)
@@ -167,7 +168,7 @@ impl State {
         };
         let may_build = trust::may_build(&self.policy, &pull);
         if !may_build {
-            build.wait_for_approval(trust::can_build(&self.policy, &pull));
+            build.wait_for_approval(trust::words(&self.policy, &pull));
         }
         self.rows.last_build_id = id;
         self.rows.builds.insert(id, build);

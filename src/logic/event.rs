@@ -74,6 +74,8 @@ pub enum Hook {
     Ping,
     /// Event `pull_request`.
     Pull(Box<PullPayload>),
+    /// Event `issue_comment`: a word to pilotlight, under an open pull request.
+    Comment(Comment),
     /// Any other event: understood, and nothing to do.
     Other { event: String },
 }
@@ -114,6 +116,32 @@ pub enum PullAction {
     Closed,
     /// Any other; GitHub adds new ones.
     Other(String),
+}
+
+/// A word to pilotlight in a comment that was newly written under a pull request. Whoever may write comments may have
+/// written it: whether it counts is GitHub's to say ([`LookUp::Permission`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// `repository.full_name`, as GitHub spells it.
+    pub repository: String,
+    /// The pull request's.
+    pub number: u64,
+    /// The login of who wrote it: letters, digits, `-` and `_`.
+    pub by: String,
+    pub word: Word,
+}
+
+/// What a comment asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Word {
+    /// `/test`: build the head again.
+    Test,
+    /// `/approve SHA`: let the head that begins with these 7 to 64 lower-case hex digits be built. `None`: what was
+    /// written there is no sha.
+    Approve(Option<String>),
+    /// `/cancel`: end what waits or runs.
+    Cancel,
 }
 
 /// A person's word, given at the box.
@@ -191,6 +219,8 @@ pub enum Effect {
     LookUp(LookUp),
     /// The lamp's truth has changed.
     Show(Panel),
+    /// A line for the log: what became of a person's word.
+    Log(String),
     /// All has ended in order: the process may exit.
     Exit,
 }
@@ -279,7 +309,7 @@ pub enum PostOutcome {
     },
 }
 
-/// A question to GitHub, asked when catching up.
+/// A question to GitHub, asked when catching up, or about who wrote a comment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LookUp {
     /// The open pull requests of a repository.
@@ -288,6 +318,8 @@ pub enum LookUp {
     Statuses { repository: String, sha: String },
     /// The deliveries of our hook that failed.
     Deliveries { repository: String },
+    /// Whether this login may write to the repository.
+    Permission { repository: String, user: String },
 }
 
 /// GitHub's answer to a [`LookUp`].
@@ -299,6 +331,7 @@ pub enum Found {
     Pulls(Vec<PullPayload>),
     Statuses(Vec<Shown>),
     Deliveries(Vec<DeliveryKey>),
+    Permission(bool),
 }
 
 /// The newest status of one context, as GitHub shows it.

@@ -6,6 +6,7 @@
 pub mod build;
 pub mod catch_up;
 pub mod command;
+pub mod comments;
 pub mod delivery;
 pub mod event;
 pub mod outbox;

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::build::{Build, BuildId, BuildState};
-use super::event::{Change, DeliveryKey};
+use super::event::{Change, DeliveryKey, Word};
 
 /// Closed pull requests remembered, to know late payloads as late and to keep the last result on the lamp.
 /// GitHub redelivers for 3 days; an office closes fewer than this in that time.
@@ -56,6 +58,23 @@ pub struct KnownDelivery {
     /// When it came, UTC seconds since 1970.
     pub at: i64,
     pub build: Option<BuildId>,
+    /// What a comment asks for, until that is done or refused.
+    pub ask: Option<Ask>,
+}
+
+/// A word from a comment that is still to be decided on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// Grows: of two that are open the later one came later.
+    pub number: u64,
+    /// As the configuration spells it.
+    pub repository: String,
+    pub pull: u64,
+    /// Who wrote it.
+    pub by: String,
+    pub word: Word,
+    /// The newest build when it came: `/cancel` is not about later ones.
+    pub newest: BuildId,
 }
 
 /// The rows in memory: open pull requests, unfinished builds, the last build of each pull request,
@@ -110,12 +129,13 @@ impl Rows {
         self.builds.retain(|id, b| !b.state.is_end() || !b.is_settled() || last.contains(id));
     }
 
-    /// Deliveries that need no longer be remembered at `wall`.
+    /// Deliveries that need no longer be remembered at `wall`. What is still to be decided on stays.
     pub fn old_deliveries(&self, wall: i64) -> Vec<DeliveryKey> {
-        let aged = self.deliveries.iter().filter(|(_, d)| wall - d.at > DELIVERY_AGE_MAX_SECONDS);
+        let done = || self.deliveries.iter().filter(|(_, d)| d.ask.is_none());
+        let aged = done().filter(|(_, d)| wall - d.at > DELIVERY_AGE_MAX_SECONDS);
         let mut old: Vec<_> = aged.map(|(key, _)| key.clone()).collect();
         if old.is_empty() && self.deliveries.len() > DELIVERIES_MAX {
-            let oldest = self.deliveries.iter().min_by_key(|(_, d)| d.at);
+            let oldest = done().min_by_key(|(_, d)| d.at);
             old.extend(oldest.map(|(key, _)| key.clone()));
         }
         old

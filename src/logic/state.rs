@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::build::{BuildId, BuildState, CheckState};
 use super::catch_up::CatchUp;
+use super::comments::Asks;
 use super::event::{Answer, Change, Decision, DeliveryKey, Effect, Event, Now, ReplyId};
 use super::outbox::Outbox;
 use super::panel::{Panel, panel};
@@ -38,6 +39,7 @@ pub struct State {
     pub(super) queue: Queue,
     pub(super) outbox: Outbox,
     pub(super) catch_up: CatchUp,
+    pub(super) asks: Asks,
     /// Why no worker could be reached, last time.
     pub(super) no_worker: Option<String>,
     /// Why nothing can be saved, or no build may start.
@@ -80,6 +82,7 @@ impl State {
     pub fn load_on(mut rows: Rows, policy: Policy, now: Now, short: Option<String>) -> (State, Decision) {
         rows.prune();
         let mut state = State {
+            asks: Asks::load(&rows, now.mono),
             rows,
             policy,
             queue: Queue::default(),
@@ -154,7 +157,8 @@ impl State {
     pub fn wake_at(&self, now: Now) -> Option<Duration> {
         let starts = if self.may_start() { self.queue.wake_at(&self.rows, &self.policy) } else { None };
         let posts = self.outbox.wake_at(&self.rows, now.mono);
-        let asks = if self.stopping.is_none() { self.catch_up.wake_at(now.mono) } else { None };
+        let asks = [self.catch_up.wake_at(now.mono), self.asks.wake_at(now.mono)].into_iter().flatten().min();
+        let asks = asks.filter(|_| self.stopping.is_none());
         let stop = self.stopping.map(|s| s.exit_at.unwrap_or(s.interrupt_at));
         [starts, posts, asks, stop].into_iter().flatten().min()
     }
@@ -231,6 +235,7 @@ impl State {
 
     /// What follows from the rows as they are now: starts, posts, the lamp, the end.
     fn decide(&mut self, now: Now) -> Decision {
+        self.settle_asks(now);
         let panel = self.panel(now);
         if self.shown.as_ref() != Some(&panel) {
             self.shown = Some(panel.clone());
@@ -357,7 +362,7 @@ impl State {
         if let Some(pull) = self.rows.pulls.get(&key) {
             match (build.state, trust::may_build(&self.policy, pull)) {
                 (BuildState::WaitingForApproval, true) => build.queue(),
-                (_, false) => build.wait_for_approval(trust::can_build(&self.policy, pull)),
+                (_, false) => build.wait_for_approval(trust::words(&self.policy, pull)),
                 _ => {}
             }
         }

@@ -16,6 +16,7 @@ pub const CLOSED: &str = "Cancelled: the pull request was closed";
 pub const NOT_CONFIGURED: &str = "Cancelled: the repository is no longer configured";
 pub const CHECK_NOT_CONFIGURED: &str = "Skipped: this check is no longer configured";
 pub const DISK_FULL: &str = "The disk is full: the build was ended";
+pub const NEVER_RUNS: &str = "Waiting for approval: forks never run here (isolation = \"none\")";
 pub const NO_PULL_YET: &str = "No pull request yet";
 
 /// The first digits of a sha, as GitHub shows it.
@@ -42,15 +43,29 @@ pub fn duration(d: Duration) -> String {
     if words.is_empty() { "0s".to_owned() } else { words.join(" ") }
 }
 
-/// A person must say yes; with the words to use.
-pub fn waiting_for_approval(repository: &str, pull: u64, sha: &str, can_run: bool) -> String {
-    if can_run {
-        // With the head that was looked at: another may be pushed before the word is given.
-        let sha = sha.get(..12).unwrap_or(sha);
-        description(&format!("Waiting for approval: pilotlight approve {repository}#{pull} {sha}"))
-    } else {
-        description("Waiting for approval: forks never run here (isolation = \"none\")")
-    }
+/// A person must say yes; with the words to use, as many as fit. With the head that was looked at: another may be pushed
+/// before the word is given. `comments`: it can be given at GitHub, and then with the whole sha, since whoever makes the
+/// commits can make two that begin alike.
+pub fn waiting_for_approval(repository: &str, pull: u64, sha: &str, comments: bool) -> String {
+    let digits = sha.get(..12).unwrap_or(sha);
+    let here = format!("pilotlight approve {repository}#{pull} {digits}");
+    let ways = match comments {
+        true => [format!("comment /approve {sha} (or {here})"), format!("comment /approve {sha}")],
+        false => [here, format!("pilotlight approve OWNER/REPO#{pull} {digits}")],
+    };
+    let fits = |words: &String| words.chars().count() <= DESCRIPTION_CHARS_MAX;
+    let [long, short] = ways.map(|way| format!("Waiting for approval: {way}"));
+    if fits(&long) { long } else { short }
+}
+
+/// A word of approval without the head it is for.
+pub fn approval_of_nothing(head: &str) -> String {
+    description(&format!("Waiting for approval: name the head in the comment: /approve {head}"))
+}
+
+/// A word of approval for `sha`, which is not the head.
+pub fn approval_of_another(sha: &str, head: &str) -> String {
+    description(&format!("Waiting for approval: {} is not the head: comment /approve {head}", short(sha)))
 }
 
 /// The head is not there yet, or the way to it is down.

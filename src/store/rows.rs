@@ -21,9 +21,10 @@ pub fn save(connection: &Connection, change: &Change) -> Result<()> {
         Change::Build(build) => save_build(connection, build),
         Change::Pull(pull) => save_pull(connection, pull),
         Change::Delivery(key, known) => {
-            let sql = "INSERT OR REPLACE INTO deliveries (guid, hook_id, at, build) VALUES (?, ?, ?, ?)";
+            let sql = "INSERT OR REPLACE INTO deliveries (guid, hook_id, at, build, ask) VALUES (?, ?, ?, ?, ?)";
             let hook = key.hook_id.cast_signed();
-            connection.prepare_cached(sql)?.execute(params![key.guid, hook, known.at, known.build])?;
+            let ask = known.ask.as_ref().map(serde_json::to_string).transpose()?;
+            connection.prepare_cached(sql)?.execute(params![key.guid, hook, known.at, known.build, ask])?;
             Ok(())
         }
         Change::ForgetDelivery(key) => {
@@ -56,7 +57,7 @@ pub fn load(connection: &Connection) -> Result<Rows> {
             rows.apply(Change::Build(found?));
         }
     }
-    let deliveries = "SELECT guid, hook_id, at, build FROM deliveries";
+    let deliveries = "SELECT guid, hook_id, at, build, ask FROM deliveries";
     for found in connection.prepare(deliveries)?.query_and_then([], delivery)? {
         let (key, known) = found?;
         rows.apply(Change::Delivery(key, known));
@@ -159,7 +160,10 @@ fn pull(row: &Row) -> Result<Pull> {
 
 fn delivery(row: &Row) -> Result<(DeliveryKey, KnownDelivery)> {
     let key = DeliveryKey { guid: row.get(0)?, hook_id: row.get::<_, i64>(1)?.cast_unsigned() };
-    Ok((key, KnownDelivery { at: row.get(2)?, build: row.get(3)? }))
+    let ask: Option<String> = row.get(4)?;
+    let ask = ask.as_deref().map(serde_json::from_str).transpose();
+    let ask = ask.with_context(|| format!("what delivery {} asks for can't be read", key.guid))?;
+    Ok((key, KnownDelivery { at: row.get(2)?, build: row.get(3)?, ask }))
 }
 
 fn state(name: &str) -> Result<BuildState> {

@@ -4,7 +4,8 @@ use anyhow::{Result, bail};
 use rusqlite::Connection;
 
 /// One step for each version. Steps that were released are never changed; new ones are added.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE builds (
         id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice
         repository TEXT NOT NULL COLLATE NOCASE, -- as GitHub's names
@@ -50,7 +51,11 @@ const STEPS: [&str; 1] = ["
         build INTEGER,
         PRIMARY KEY (guid, hook_id)
     ) WITHOUT ROWID;
-"];
+",
+    "
+    ALTER TABLE deliveries ADD COLUMN ask TEXT; -- JSON: what a comment asks for, until that is settled
+",
+];
 
 /// Runs the steps that `connection` has not seen, all or none.
 pub fn migrate(connection: &mut Connection) -> Result<()> {

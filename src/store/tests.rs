@@ -87,7 +87,7 @@ fn anything_people_write_is_stored_as_it_is() {
     let room = Room::new();
     let odd = build(i64::MAX - 1, "acme/app", u64::MAX, BuildState::Queued);
     let key = DeliveryKey { guid: "'\"\0".to_owned(), hook_id: u64::MAX };
-    let known = KnownDelivery { at: i64::MIN, build: None };
+    let known = KnownDelivery { at: i64::MIN, build: None, ask: None };
     room.open().save(&[Change::Build(odd.clone()), Change::Delivery(key.clone(), known.clone())]).unwrap();
     let rows = room.open().load().unwrap();
     assert_eq!(rows.builds[&odd.id], odd);
@@ -107,7 +107,7 @@ fn a_commit_is_on_the_card_or_nowhere() {
     let trigger = "CREATE TEMP TRIGGER no BEFORE INSERT ON deliveries BEGIN SELECT RAISE(ABORT, 'no'); END";
     store.connection.execute_batch(trigger).unwrap();
     let key = DeliveryKey { guid: "guid".to_owned(), hook_id: 1 };
-    let delivery = Change::Delivery(key, KnownDelivery { at: 0, build: None });
+    let delivery = Change::Delivery(key, KnownDelivery { at: 0, build: None, ask: None });
     store.save(&[Change::Build(build(1, "acme/app", 7, BuildState::Queued)), delivery]).unwrap_err();
     assert_eq!(store.load().unwrap(), Rows::default());
 }
@@ -158,7 +158,7 @@ fn a_database_of_a_newer_pilotlight_is_refused() {
     assert_eq!(
         room.error(),
         "the database DIR/pilotlight.db can't be opened: it was made by a newer pilotlight (schema 9, this one \
-         knows 1): install that one again"
+         knows 2): install that one again"
     );
 }
 
@@ -295,7 +295,7 @@ fn a_store_found_torn_begins_anew_with_what_is_known() {
     let mut rows = Rows::default();
     rows.apply(Change::Build(build(41, "acme/app", 7, BuildState::Queued)));
     let key = DeliveryKey { guid: "guid".to_owned(), hook_id: 1 };
-    rows.apply(Change::Delivery(key, KnownDelivery { at: 5, build: Some(41) }));
+    rows.apply(Change::Delivery(key, KnownDelivery { at: 5, build: Some(41), ask: None }));
     let reader = Reader::open(&room.database()).unwrap();
     assert!(reader.is_current());
     store.begin_anew(&room.database(), &rows).unwrap();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{Refusal, malformed};
-use crate::logic::event::{Hook, PullAction, PullPayload};
+use crate::logic::event::{Comment, Hook, PullAction, PullPayload, Word};
 
 /// What is kept of a title, in characters; GitHub allows as many.
 const TITLE_CHARS_MAX: usize = 256;
@@ -21,6 +21,9 @@ const ACTION_CHARS_MAX: usize = 64;
 
 /// The longest owner's or repository's name, in bytes; GitHub's limits are 39 and 100.
 const NAME_BYTES_MAX: usize = 100;
+
+/// What `/approve` takes of a sha: as few digits as GitHub shows, and a whole one.
+const SHA_DIGITS: std::ops::RangeInclusive<usize> = 7..=64;
 
 /// What is told of an error in the JSON, in characters: the sender's own text may be in it.
 const ERROR_CHARS_MAX: usize = 200;
@@ -56,6 +59,7 @@ pub(super) fn read(event: &str, content_type: &str, body: &[u8]) -> Result<Hook,
     };
     match event {
         "pull_request" => Ok(Hook::Pull(Box::new(pull(parse(&json)?)?))),
+        "issue_comment" => comment(parse(&json)?),
         "ping" => parse::<IgnoredAny>(&json).map(|_| Hook::Ping),
         _ => parse::<IgnoredAny>(&json).map(|_| Hook::Other { event: event.to_owned() }),
     }
@@ -126,6 +130,33 @@ struct Repository {
 }
 
 #[derive(Deserialize)]
+struct CommentEvent {
+    action: String,
+    issue: Issue,
+    comment: Written,
+    repository: Repository,
+}
+
+#[derive(Deserialize)]
+struct Issue {
+    number: u64,
+    state: String,
+    pull_request: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    body: Option<String>,
+    /// `null` when the account was deleted.
+    user: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct User {
+    login: String,
+}
+
+#[derive(Deserialize)]
 struct Changes {
     base: Option<IgnoredAny>,
 }
@@ -134,13 +165,10 @@ fn pull(event: PullEvent) -> Result<PullPayload, Refusal> {
     let pull = event.pull_request;
     let action = action(&event.action, event.changes);
     let before = event.before.filter(|_| action == PullAction::Synchronize);
-    if event.number == 0 || i64::try_from(event.number).is_err() {
-        return Err(malformed("number is not the number of a pull request"));
-    }
     Ok(PullPayload {
         action,
         repository: full_name("repository.full_name", event.repository)?,
-        number: event.number,
+        number: pull_number(event.number)?,
         title: plain(&pull.title, TITLE_CHARS_MAX),
         head_sha: sha("pull_request.head.sha", &pull.head.sha)?,
         head_ref: branch("pull_request.head.ref", &pull.head.name)?,
@@ -157,6 +185,48 @@ fn pull(event: PullEvent) -> Result<PullPayload, Refusal> {
     })
 }
 
+/// Only what is newly written counts: who may edit a comment need not be who wrote it.
+fn comment(event: CommentEvent) -> Result<Hook, Refusal> {
+    let number = pull_number(event.issue.number)?;
+    let repository = full_name("repository.full_name", event.repository)?;
+    let nothing = |why: &str| Ok(Hook::Other { event: format!("issue_comment {why}") });
+    let Some(word) = event.comment.body.as_deref().and_then(word) else {
+        return nothing("without /test, /approve or /cancel in its first line");
+    };
+    if event.action != "created" {
+        return nothing(&plain(&event.action, ACTION_CHARS_MAX));
+    }
+    if event.issue.pull_request.is_none() || event.issue.state != "open" {
+        return nothing("on what is no open pull request");
+    }
+    match event.comment.user.map(|user| user.login).filter(|login| is_login(login)) {
+        Some(by) => Ok(Hook::Comment(Comment { repository, number, by, word })),
+        None => nothing("by an app or by nobody"),
+    }
+}
+
+fn word(body: &str) -> Option<Word> {
+    let line = body.lines().map(str::trim).find(|line| !line.is_empty())?;
+    match line.split_once(char::is_whitespace).unwrap_or((line, "")) {
+        ("/test", "") => Some(Word::Test),
+        ("/cancel", "") => Some(Word::Cancel),
+        ("/approve", sha) => Some(Word::Approve(digits(sha.trim_start()))),
+        _ => None,
+    }
+}
+
+fn digits(sha: &str) -> Option<String> {
+    let is_sha = SHA_DIGITS.contains(&sha.len()) && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_sha.then(|| sha.to_ascii_lowercase())
+}
+
+/// A person's: letters, digits, `-`, and `_` where a company manages its accounts. Those of apps end in `[bot]`. It becomes
+/// a part of URLs.
+fn is_login(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(known)
+}
+
 fn action(action: &str, changes: Option<Changes>) -> PullAction {
     match action {
         "opened" => PullAction::Opened,
@@ -167,6 +237,11 @@ fn action(action: &str, changes: Option<Changes>) -> PullAction {
         "closed" => PullAction::Closed,
         other => PullAction::Other(plain(other, ACTION_CHARS_MAX)),
     }
+}
+
+fn pull_number(number: u64) -> Result<u64, Refusal> {
+    let fits = number > 0 && i64::try_from(number).is_ok();
+    fits.then_some(number).ok_or_else(|| malformed("number is not the number of a pull request"))
 }
 
 /// `owner/name`, in the characters that GitHub allows. It becomes a part of paths and URLs.

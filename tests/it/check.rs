@@ -32,7 +32,7 @@ const DELIVERIES: &str = "/repos/acme/app/hooks/1/deliveries";
 
 /// A GitHub where all is well.
 pub fn healthy() -> Vec<(&'static str, u16, Value)> {
-    let hook = json!([{ "id": 1, "active": true, "events": ["pull_request"], "last_response": { "code": 200 },
+    let hook = json!([{ "id": 1, "active": true, "events": ["pull_request", "issue_comment"], "last_response": { "code": 200 },
         "config": { "url": "https://tunnel.example/event_handler" } }]);
     vec![
         ("/rate_limit", 200, json!({ "resources": { "core": { "limit": 5000, "remaining": 4987 } } })),
@@ -143,6 +143,9 @@ fn what_github_says_is_told_with_its_cure() {
     let failed = json!([{ "status_code": 202 }, { "status_code": 502, "delivered_at": "2026-11-22T21:00:00Z" }]);
     let line = "doubtful acme/app: deliveries: 1 of the last 2 failed, the newest at 2026-11-22T21:00:00Z";
     finds(&room(&doctor(but(DELIVERIES, 200, failed))), &[], line, 0);
+    let (path, status, body) = hook("events", json!(["pull_request"]));
+    let unheard = "good acme/app: webhook: its last delivery arrived; tick Issue comments there";
+    finds(&room(&doctor(but(path, status, body))), &[], unheard, 0);
     let hidden = but("/repos/acme/app/hooks", 404, json!({}));
     finds(&room(&doctor(hidden)), &[], "doubtful acme/app: webhook: the token may not look at it", 0);
     let nowhere = room("http://127.0.0.1:9");

@@ -73,7 +73,9 @@ fn with_approval_for_all_each_head_waits_for_its_own_word() {
     let scene = Scene::with(&[("test", WAITS)], |c| c.set("builder.approval", "\"all\""));
     let sha = scene.commit(1, &[]);
     let id = waits(&scene, pull("opened", APP, 1, &sha, 0));
-    let words = |sha: &str| format!("Waiting for approval: pilotlight approve acme/app#1 {}", &sha[..12]);
+    let words = |sha: &str| {
+        format!("Waiting for approval: comment /approve {sha} (or pilotlight approve acme/app#1 {})", &sha[..12])
+    };
     assert_eq!(scene.shown(&sha, "test", "pending").description, words(&sha));
     let short = &sha[..7];
 

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pilotlight::logic::build::BuildState;
+use pilotlight::logic::event::{Change, DeliveryKey, Word};
+use pilotlight::logic::rows::{Ask, KnownDelivery};
 use pilotlight::store::Store;
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -169,4 +171,19 @@ fn a_database_of_version_1_opens_with_all_that_is_in_it() {
     assert_eq!((pull(4).fork, pull(4).previous_head.as_deref()), (true, Some("aa")));
     let version: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
     assert!(version >= 1);
+
+    let deliveries = || Store::open(&path).unwrap().load().unwrap().deliveries;
+    assert!(rows.deliveries.values().all(|known| known.ask.is_none()) && deliveries() == rows.deliveries);
+    let ask = Ask {
+        number: 1,
+        repository: APP.to_owned(),
+        pull: 4,
+        by: "alice".to_owned(),
+        word: Word::Approve(Some("1a2b3c4".to_owned())),
+        newest: 500,
+    };
+    let key = DeliveryKey { guid: "guid".to_owned(), hook_id: 7 };
+    let known = KnownDelivery { at: 1_700_000_000, build: None, ask: Some(ask) };
+    Store::open(&path).unwrap().save(&[Change::Delivery(key.clone(), known.clone())]).unwrap();
+    assert_eq!(deliveries().get(&key), Some(&known));
 }

@@ -6,6 +6,7 @@ mod builds;
 mod catch_up;
 mod check;
 mod commands;
+mod comments;
 mod config_errors;
 mod control;
 mod damage;

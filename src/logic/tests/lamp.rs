@@ -121,7 +121,7 @@ fn what_waits_for_approval_never_takes_the_lamp() {
             post #1 pilotlight: pending, Running
             lamp red: acme/app#7 failed; post #1 pilotlight: failure, Failed in 41s: exit code 1
         2s pull acme/app#8 opened 3c4d fork
-            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: pilotlight approve acme/app#8 3c4d00000000
+            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 3c4d000000000000000000000000000000000000 (or pilotlight approve acme/app#8 3c4d00000000)
         3s pull acme/app#7 closed 1a2b
             200 Closed: nothing waited or ran
         4s approve acme/app#8

@@ -3,6 +3,7 @@
 
 mod approvals;
 mod catch_up;
+mod comments;
 mod deliveries;
 mod lamp;
 mod life;

@@ -7,6 +7,7 @@
 //! 0s pull acme/app#7 opened 1a2b         a delivery: fork, base=, at=, before=, hook=, state=closed
 //! 5s redeliver 1                         the first delivery again; hook=2: from another hook
 //! 6s event push                          any other event
+//! 6s comment acme/app#7 by alice /test   a word under it: /test, /approve 1a2b000, /cancel; alice and bob may
 //! 7s started #1                          the builder's words; also `not fetched #1 why`, `no worker #1 why`
 //! 8s check #1/0 started                  then passed 41s, exit 2 41s, signal 11 41s, timeout 10m, broken why
 //! 9s finished #1                         with words: why not every check ran
@@ -179,6 +180,11 @@ impl World {
                 delivery.key.hook_id = words::setting(settings, "hook").map_or(1, |h| h.parse().expect("a number"));
                 self.event(Event::Delivery { reply: 0, delivery });
             }
+            ["comment", name, "by", by, word @ ..] => {
+                let delivery = words::comment(name, by, word, self.deliveries.len() + 1);
+                self.deliveries.push(delivery.clone());
+                self.event(Event::Delivery { reply: 0, delivery });
+            }
             ["event", "ping"] => self.other(Hook::Ping),
             ["event", name] => self.other(Hook::Other { event: (*name).to_owned() }),
             ["approve" | "rebuild" | "cancel", ..] => {
@@ -302,6 +308,7 @@ impl World {
             }
             Effect::Ended(_) => String::new(),
             Effect::Show(panel) => format!("lamp {}: {}", colours(&panel), panel.reason),
+            Effect::Log(line) => format!("log: {line}"),
             Effect::Exit => {
                 self.exited = true;
                 "exit".to_owned()
@@ -339,6 +346,7 @@ impl World {
             },
             LookUp::Statuses { sha, .. } => Found::Statuses(self.statuses.get(sha).cloned().unwrap_or_default()),
             LookUp::Deliveries { .. } => Found::Deliveries(self.missed.clone()),
+            LookUp::Permission { user, .. } => Found::Permission(words::TEAM.contains(&user.as_str())),
         }
     }
 

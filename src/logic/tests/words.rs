@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::logic::build::{BuildId, CheckEnd};
 use crate::logic::event::{
-    BuildNews, Command, Delivery, DeliveryKey, Hook, LookUp, PostOutcome, PullAction, PullPayload, Shown, StatusState,
+    BuildNews, Command, Comment, Delivery, DeliveryKey, Hook, LookUp, PostOutcome, PullAction, PullPayload, Shown,
+    StatusState, Word,
 };
 use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Network, Policy, RepositoryPolicy};
 use crate::logic::secret::SecretFile;
@@ -122,6 +123,22 @@ pub fn pull(pull: &str, action: &str, head: &str, all: &[&str], start: i64, at: 
     Delivery { key, hook: Hook::Pull(Box::new(payload)) }
 }
 
+/// Who may write to the repository.
+pub const TEAM: [&str; 2] = ["alice", "bob"];
+
+/// The delivery of a `comment` line.
+pub fn comment(pull: &str, by: &str, word: &[&str], number: usize) -> Delivery {
+    let (repository, number_of_pull) = name(pull);
+    let word = match word {
+        ["/test"] => Word::Test,
+        ["/cancel"] => Word::Cancel,
+        ["/approve", sha @ ..] => Word::Approve(sha.first().map(|sha| (*sha).to_owned())),
+        _ => panic!("no such word: {word:?}"),
+    };
+    let key = DeliveryKey { guid: format!("guid-{number}"), hook_id: 1 };
+    Delivery { key, hook: Hook::Comment(Comment { repository, number: number_of_pull, by: by.to_owned(), word }) }
+}
+
 /// One of a list: `#7:1a2b`, last touched at `at`; `#7:1a2b@3`: three seconds after the start.
 pub fn listed(repository: &str, word: &str, start: i64, at: i64) -> PullPayload {
     let (number, head) = word.split_once(':').expect("a pull request like #7:1a2b");
@@ -154,6 +171,7 @@ pub fn look_up(what: &LookUp) -> String {
         LookUp::Pulls { repository } => format!("list of {repository}?"),
         LookUp::Statuses { sha, .. } => format!("statuses of {}?", sha.trim_end_matches('0')),
         LookUp::Deliveries { repository } => format!("deliveries of {repository}?"),
+        LookUp::Permission { user, .. } => format!("may {user} write?"),
     }
 }
 

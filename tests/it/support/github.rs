@@ -55,6 +55,8 @@ struct Inner {
     posts: Vec<StatusPost>,
     /// Open pull requests by repository, and how often they have changed.
     pulls: BTreeMap<String, (usize, Vec<Value>)>,
+    /// What GitHub says of people, by login; of others it knows nothing.
+    permissions: BTreeMap<String, String>,
     /// GUIDs of deliveries that hook 1 could not bring.
     failed_deliveries: Vec<String>,
     asked: Vec<Asked>,
@@ -97,6 +99,7 @@ impl FakeGithub {
             mood: Mood::Well,
             posts: Vec::new(),
             pulls: BTreeMap::new(),
+            permissions: BTreeMap::new(),
             failed_deliveries: Vec::new(),
             asked: Vec::new(),
             closed: false,
@@ -162,6 +165,11 @@ impl FakeGithub {
         let mut inner = self.shared.lock();
         let entry = inner.pulls.entry(repository.to_owned()).or_default();
         *entry = (entry.0 + 1, pulls);
+    }
+
+    /// This is the permission of `login` from now on, such as `write`.
+    pub fn permit(&self, login: &str, permission: &str) {
+        self.shared.lock().permissions.insert(login.to_owned(), permission.to_owned());
     }
 
     /// Hook 1 could not bring the delivery of this GUID.
@@ -287,8 +295,12 @@ fn look(request: &Request, inner: &Inner) -> Option<Answer> {
         return None;
     };
     let repository = format!("{owner}/{name}");
-    let (changes, pulls) = inner.pulls.get(&repository)?;
     let fine = |body: Value| Some((200, Vec::new(), body.to_string()));
+    if let ["collaborators", login, "permission"] = rest {
+        let permission = inner.permissions.get(*login)?;
+        return fine(json!({"permission": permission, "role_name": permission, "user": {"login": login}}));
+    }
+    let (changes, pulls) = inner.pulls.get(&repository)?;
     match rest {
         ["pulls"] => {
             let number =

@@ -90,6 +90,39 @@ impl Pull {
     }
 }
 
+/// A comment on a pull request, newly written.
+pub fn comment(repository: &str, number: u64, login: &str, body: &str) -> Value {
+    let page = format!("https://github.com/{repository}/pull/{number}");
+    json!({
+        "action": "created",
+        "issue": {
+            "url": format!("https://api.github.com/repos/{repository}/issues/{number}"),
+            "number": number,
+            "title": format!("Change number {number}"),
+            "user": user("octocat"),
+            "state": "open",
+            "locked": false,
+            "comments": 1,
+            "author_association": "NONE",
+            "draft": false,
+            "pull_request": {"url": format!("https://api.github.com/repos/{repository}/pulls/{number}"),
+                "html_url": page, "merged_at": null},
+        },
+        "comment": {
+            "id": 99_262_140,
+            "html_url": format!("{page}#issuecomment-99262140"),
+            "user": user(login),
+            "created_at": "2026-01-01T00:00:00Z",
+            "updated_at": "2026-01-01T00:00:00Z",
+            // No authority: GitHub is asked.
+            "author_association": "OWNER",
+            "body": body,
+        },
+        "repository": repo(repository),
+        "sender": user(login),
+    })
+}
+
 /// What GitHub sends when a hook is made.
 pub fn ping(repository: &str, hook_id: u64) -> Value {
     json!({

@@ -114,6 +114,7 @@ impl Hub {
                 Found::Statuses(of_head.map(shown).collect())
             }
             LookUp::Deliveries { .. } => Found::Deliveries(self.lost.clone()),
+            LookUp::Permission { user, .. } => Found::Permission(words::TEAM.contains(&user.as_str())),
         }
     }
 

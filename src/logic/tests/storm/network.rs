@@ -70,8 +70,10 @@ impl Storm {
 
     /// What the lamp must know of questions.
     fn remember_question(&mut self, what: &LookUp, found: &Result<Found, PostOutcome>) {
-        let (LookUp::Pulls { repository } | LookUp::Statuses { repository, .. } | LookUp::Deliveries { repository }) =
-            what;
+        let (LookUp::Pulls { repository }
+        | LookUp::Statuses { repository, .. }
+        | LookUp::Deliveries { repository }
+        | LookUp::Permission { repository, .. }) = what;
         if self.policy.repository(repository).is_none() {
             return;
         }

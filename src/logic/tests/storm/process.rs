@@ -92,7 +92,7 @@ impl Storm {
                 assert!(self.question.is_none(), "one question at a time");
                 self.question = Some((what, None));
             }
-            Effect::Show(_) => {}
+            Effect::Show(_) | Effect::Log(_) => {}
             Effect::Ended(id) => assert!(self.ended.insert(id), "build {id} ends twice"),
             Effect::Exit => self.exited = true,
         }

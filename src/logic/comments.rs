@@ -1,0 +1,252 @@
+//! Words in comments: `/test`, `/approve SHA`, `/cancel`. Anybody may write them; they count when GitHub says that the
+//! writer may write to the repository.
+//!
+//! Each is saved with its delivery as an [`Ask`], which stays open until it is done or refused, also over restarts. Which
+//! asks can be settled is worked out anew after every event, so that it doesn't matter what comes first: the comment, the
+//! push that it is about, or GitHub's answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::build::BuildState;
+use super::catch_up::LAG_MAX;
+use super::event::{Answer, Comment, DeliveryKey, Effect, LookUp, Now, Word};
+use super::rows::{Ask, KnownDelivery, Pull, PullKey, Rows};
+use super::state::{Row, State};
+use super::{trust, wording};
+
+/// Words that may be open at once. Each is settled within a second or two while GitHub answers; more come at once only
+/// from those who mean harm.
+pub const ASKS_MAX: usize = 256;
+
+/// The same of one person: one stranger must not keep everybody else's out.
+pub const ASKS_OF_ONE_MAX: usize = 8;
+
+/// A word is dropped when GitHub has not said for this long whose it is: whoever wrote it has gone on by then. Its rate
+/// limits reset each hour.
+const ASK_AGE_MAX: Duration = Duration::from_secs(3600);
+
+/// How long GitHub's answer is believed: as long as it may take until somebody who has left the team is stopped.
+const PERMISSION_AGE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Answers that are believed at once. When there are as many nobody new is asked about, so that a crowd of strangers
+/// costs 1,200 of the 5,000 calls that GitHub grants in an hour.
+pub const PERMISSIONS_MAX: usize = 100;
+
+/// What is under way for the words that are open. None of it survives a restart: then all of it is asked anew.
+#[derive(Clone, Debug, Default)]
+pub struct Asks {
+    /// By the numbers of their asks.
+    open: BTreeMap<u64, Open>,
+    /// What GitHub said of (repository, login), and until when that is believed.
+    permissions: BTreeMap<(String, String), (bool, Duration)>,
+}
+
+#[derive(Clone, Debug)]
+struct Open {
+    key: DeliveryKey,
+    came: Duration,
+    /// How often the list was asked for because of it.
+    looks: u8,
+}
+
+impl Asks {
+    /// Those that `rows` still hold.
+    pub fn load(rows: &Rows, now: Duration) -> Asks {
+        let open = |(key, known): (&DeliveryKey, &KnownDelivery)| {
+            let ask = known.ask.as_ref()?;
+            Some((ask.number, Open { key: key.clone(), came: now, looks: 0 }))
+        };
+        Asks { open: rows.deliveries.iter().filter_map(open).collect(), permissions: BTreeMap::new() }
+    }
+
+    /// GitHub has answered, or will not.
+    pub fn learn(&mut self, repository: String, user: String, may: bool, now: Duration) {
+        self.permissions.insert((repository, user), (may, now + PERMISSION_AGE_MAX));
+    }
+
+    /// When something may be settled though nothing happens.
+    pub fn wake_at(&self, now: Duration) -> Option<Duration> {
+        let looks = self.open.values().filter(|o| o.looks == 1).map(|o| o.came + LAG_MAX);
+        let ends = self.open.values().map(|o| o.came + ASK_AGE_MAX);
+        let is_full = self.permissions.len() >= PERMISSIONS_MAX && !self.open.is_empty();
+        let answers = self.permissions.values().map(|(_, until)| *until).filter(|_| is_full);
+        looks.chain(ends).chain(answers).filter(|at| *at > now).min()
+    }
+
+    fn permission(&self, ask: &Ask) -> Option<bool> {
+        self.permissions.get(&(ask.repository.clone(), ask.by.clone())).map(|(may, _)| *may)
+    }
+}
+
+impl State {
+    /// Takes in what a comment asks for; the answer goes out once that is saved. Whether it counts shows later.
+    pub(super) fn comment(&mut self, now: Now, key: DeliveryKey, comment: Comment) -> Answer {
+        let Some(repository) = self.policy.repository(&comment.repository).map(|r| r.name.clone()) else {
+            return Answer::ok(format!("{} is not configured here: nothing to do", comment.repository));
+        };
+        if self.rows.deliveries.contains_key(&key) {
+            return Answer::ok("Already known: a comment counts once");
+        }
+        if let Some(hook) = self.known_from_another_hook(&key) {
+            return Answer::ok(format!("Already known from hook {hook}"));
+        }
+        let Comment { number: pull, by, word, .. } = comment;
+        let word = self.name_the_head(&self.pull_key(&repository, pull), word);
+        let all = || self.asks.open.values().filter_map(|o| self.rows.deliveries.get(&o.key)?.ask.as_ref());
+        let of_pull = |ask: &&Ask| ask.pull == pull && ask.repository == repository;
+        let said_already = all().rfind(of_pull).is_some_and(|last| (&last.by, &last.word) == (&by, &word));
+        if !said_already && (all().count() >= ASKS_MAX || all().filter(|a| a.by == by).count() >= ASKS_OF_ONE_MAX) {
+            return Answer::new(503, "Too many comments wait for GitHub's answer: redeliver when it has come");
+        }
+        let answer =
+            Answer::ok(format!("Understood {word} by {by}: it counts if GitHub says that {by} may write there"));
+        let number = 1 + self.asks.open.last_key_value().map_or(0, |(number, _)| *number);
+        let ask = Ask { number, repository, pull, by, word, newest: self.rows.last_build_id };
+        if !said_already {
+            self.asks.open.insert(number, Open { key: key.clone(), came: now.mono, looks: 0 });
+        }
+        let ask = Some(ask).filter(|_| !said_already);
+        self.rows.deliveries.insert(key.clone(), KnownDelivery { at: now.wall, build: None, ask });
+        self.change(Row::Delivery(key));
+        answer
+    }
+
+    /// Does what open asks ask for, as far as that can be decided now.
+    pub(super) fn settle_asks(&mut self, now: Now) {
+        self.asks.permissions.retain(|_, (_, until)| *until > now.mono);
+        let mut unknown = BTreeSet::new();
+        for (number, open) in self.asks.open.clone() {
+            let Some(ask) = self.rows.deliveries.get(&open.key).and_then(|known| known.ask.clone()) else { continue };
+            match self.settle(now, &open, &ask) {
+                Some(end) => self.close_ask(number, &ask, &end),
+                None if self.asks.permission(&ask).is_none() => {
+                    unknown.insert(LookUp::Permission { repository: ask.repository, user: ask.by });
+                }
+                None => {}
+            }
+        }
+        let known = self.asks.permissions.len();
+        let wanted = unknown.into_iter().take(PERMISSIONS_MAX.saturating_sub(known)).collect();
+        self.catch_up.want_permissions(&wanted, now.mono);
+    }
+
+    /// What came of it, or `None` while that can't be known.
+    fn settle(&mut self, now: Now, open: &Open, ask: &Ask) -> Option<String> {
+        if self.policy.repository(&ask.repository).is_none() {
+            return Some("the repository is no longer configured".to_owned());
+        }
+        let end = match self.asks.permission(ask) {
+            Some(true) => self.obey(now, open, ask),
+            Some(false) => Some("GitHub does not say that they may write there".to_owned()),
+            None => None,
+        };
+        let too_old = || (open.came + ASK_AGE_MAX <= now.mono).then(|| "dropped, GitHub could not be asked".to_owned());
+        end.or_else(too_old)
+    }
+
+    fn close_ask(&mut self, number: u64, ask: &Ask, end: &str) {
+        let Some(open) = self.asks.open.remove(&number) else { return };
+        if let Some(known) = self.rows.deliveries.get_mut(&open.key) {
+            known.ask = None;
+        }
+        self.change(Row::Delivery(open.key));
+        let Ask { repository, pull, by, word, .. } = ask;
+        self.effects.push(Effect::Log(format!("{word} by {by} on {repository}#{pull}: {end}")));
+    }
+
+    /// Does what somebody of the team asks for. `None` while the head that it is about is not known here.
+    fn obey(&mut self, now: Now, open: &Open, ask: &Ask) -> Option<String> {
+        let key = self.pull_key(&ask.repository, ask.pull);
+        let is_meant = |head: &str| match &ask.word {
+            Word::Approve(Some(sha)) => head.starts_with(sha.as_str()),
+            _ => true,
+        };
+        let meant = self.rows.pulls.get(&key).filter(|p| p.open && is_meant(&p.head_sha)).cloned();
+        match (&ask.word, meant) {
+            (Word::Cancel, _) => Some(self.cancel_older(now, &key, ask)),
+            (Word::Approve(None), _) => Some(self.explain(&key, wording::approval_of_nothing)),
+            (Word::Test, Some(pull)) => self.test(now, &pull),
+            (Word::Approve(Some(sha)), Some(pull)) => self.approve_head(now, &pull, sha),
+            (_, None) if self.may_come(now, open, ask, is_meant) => None,
+            (Word::Approve(Some(sha)), None) => {
+                Some(self.explain(&key, |head| wording::approval_of_another(sha, head)))
+            }
+            (Word::Test, None) => Some("no such pull request is open".to_owned()),
+        }
+    }
+
+    fn test(&mut self, now: Now, pull: &Pull) -> Option<String> {
+        match self.refuse_if_full(pull) {
+            Some(_) => None,
+            None => Some(self.build_head(now, &pull.key()).result),
+        }
+    }
+
+    fn approve_head(&mut self, now: Now, pull: &Pull, sha: &str) -> Option<String> {
+        let key = pull.key();
+        if !trust::may_build(&self.policy, pull) && self.rows.unfinished(&key).is_empty() {
+            // Not built when it was first listed, or cancelled since: now somebody has looked at it.
+            self.test(now, pull)?;
+        }
+        Some(self.approve(&pull.repository, pull.number, Some(sha)).result)
+    }
+
+    fn cancel_older(&mut self, now: Now, key: &PullKey, ask: &Ask) -> String {
+        let mut ids = self.rows.unfinished(key);
+        ids.retain(|id| *id <= ask.newest);
+        let ends: Vec<_> = ids.into_iter().map(|id| self.cancel_by(now, id, &ask.by).result).collect();
+        if ends.is_empty() { "nothing waits or runs".to_owned() } else { ends.join(", ") }
+    }
+
+    /// Whether the head that is meant may still come to be known. GitHub's list is looked at for it: at once, and when
+    /// it can't be older than the comment any more.
+    fn may_come(&mut self, now: Now, open: &Open, ask: &Ask, is_meant: impl Fn(&str) -> bool) -> bool {
+        let sure = open.came + LAG_MAX;
+        if let Some((asked_at, list)) = self.catch_up.last_list(&ask.repository) {
+            let listed = list.iter().find(|p| p.number == ask.pull);
+            if asked_at >= sure && !listed.is_some_and(|p| is_meant(&p.head_sha)) {
+                return false;
+            }
+        }
+        let Some(open) = self.asks.open.get_mut(&ask.number) else { return false };
+        if open.looks == 0 || (open.looks == 1 && now.mono >= sure) {
+            open.looks += 1;
+            self.catch_up.want_list(&ask.repository, now.mono);
+        }
+        true
+    }
+
+    /// Who comments sees the status alone: there it says why a word was of no use.
+    fn explain(&mut self, key: &PullKey, words: impl FnOnce(&str) -> String) -> String {
+        let no_use = "it names no head that waits for approval".to_owned();
+        let Some(pull) = self.rows.pulls.get(key).filter(|p| trust::can_build(&self.policy, p)) else { return no_use };
+        let last = pull.last_build.and_then(|id| self.rows.builds.get_mut(&id));
+        let Some(build) = last.filter(|b| b.state == BuildState::WaitingForApproval) else { return no_use };
+        build.wait_for_approval(words(&build.sha));
+        let id = build.id;
+        self.change(Row::Build(id));
+        no_use
+    }
+
+    /// The first digits name the head that is there now, and no later one that begins alike.
+    fn name_the_head(&self, key: &PullKey, word: Word) -> Word {
+        let head = self.rows.pulls.get(key).filter(|p| p.open).map(|p| &p.head_sha);
+        match (word, head) {
+            (Word::Approve(Some(sha)), Some(head)) if head.starts_with(&sha) => Word::Approve(Some(head.clone())),
+            (word, _) => word,
+        }
+    }
+}
+
+impl std::fmt::Display for Word {
+    /// As it is written.
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        match self {
+            Word::Test => f.write_str("/test"),
+            Word::Approve(None) => f.write_str("/approve"),
+            Word::Approve(Some(sha)) => write!(f, "/approve {}", wording::short(sha)),
+            Word::Cancel => f.write_str("/cancel"),
+        }
+    }
+}
