@@ -16,7 +16,7 @@ use crate::lights::LightsConfig;
 use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Policy, RepositoryPolicy};
 
 pub use crate::logic::secret::Secret;
-pub use surroundings::Surroundings;
+pub use surroundings::{CREDSTORE, Surroundings};
 
 /// Where the configuration is looked for when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/pilotlight/pilotlight.toml";

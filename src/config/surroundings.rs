@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::Secret;
 
+/// Where systemd finds a unit's `LoadCredential=` by name.
+pub const CREDSTORE: &str = "/etc/credstore";
+
 /// A secret's size at most, in bytes: tokens have about 100.
 const SECRET_BYTES_MAX: u64 = 4096;
 
@@ -41,11 +44,15 @@ impl Surroundings {
         }
     }
 
-    /// The same for a person at a shell: the unit takes its credentials from beside the configuration.
+    /// The same for a person at a shell: where the service's credentials come from, or beside a configuration that is
+    /// no service's.
     pub fn for_person(config_path: &Path) -> Self {
         let around = Surroundings::of_process();
-        let beside = config_path.parent().map(Path::to_owned);
-        Surroundings { credentials_dir: around.credentials_dir.clone().or(beside), ..around }
+        let kept = match config_path == Path::new(super::DEFAULT_PATH) {
+            true => Some(PathBuf::from(CREDSTORE)),
+            false => config_path.parent().map(Path::to_owned),
+        };
+        Surroundings { credentials_dir: around.credentials_dir.clone().or(kept), ..around }
     }
 
     /// The secret in `file`, else the credential of that name, else from the environment.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::text;
-use crate::config::{Config, Secret, Surroundings};
+use crate::config::{CREDSTORE, Config, Secret, Surroundings};
 
 /// The service's directories, as its unit names them.
 pub const STATE_DIR: &str = "/var/lib/pilotlight";
@@ -37,14 +37,12 @@ impl Place {
         Ok(Place { config, is_service })
     }
 
-    /// The directory of configuration and secrets.
-    pub fn directory(&self) -> &Path {
-        self.config.parent().unwrap_or(Path::new("/"))
-    }
-
-    /// Where a secret is kept.
+    /// Where a secret is kept: for the service where systemd finds it by name, else beside the configuration.
     pub fn secret(&self, name: &str) -> PathBuf {
-        self.directory().join(name)
+        match self.is_service {
+            true => Path::new(CREDSTORE).join(name),
+            false => self.config.with_file_name(name),
+        }
     }
 
     /// What a new configuration begins as. Only the service has directories of its own below /var.
@@ -71,7 +69,8 @@ impl Place {
     pub fn secrets(&self, config: &Config) -> Vec<PathBuf> {
         let named = [("github-token", &config.github.token_file), ("webhook-secret", &config.webhook.secret_file)];
         let files = named.map(|(name, file)| file.clone().unwrap_or_else(|| self.secret(name)));
-        files.into_iter().filter(|file| file.exists()).collect()
+        let of_builds = config.repositories.iter().flat_map(|r| &r.secrets).map(|secret| secret.file.clone());
+        files.into_iter().chain(of_builds).filter(|file| file.exists()).collect()
     }
 
     /// Names the secrets' files in a configuration that no service finds them for.
@@ -109,7 +108,7 @@ impl Place {
     /// # Errors
     /// It can't be written.
     pub fn write_secret(&self, name: &str, secret: &Secret) -> Result<()> {
-        write_whole(&self.secret(name), &format!("{}\n", secret.expose()), 0o600)
+        write_whole(&self.secret(name), &format!("{}\n", secret.expose()), 0o600, 0o700)
     }
 
     /// Everybody may read it: the daemon is another user.
@@ -117,15 +116,15 @@ impl Place {
     /// # Errors
     /// It can't be written.
     pub fn write_public(&self, path: &Path, text: &str) -> Result<()> {
-        write_whole(path, text, 0o644)
+        write_whole(path, text, 0o644, 0o755)
     }
 }
 
-/// All of it or nothing, also when the plug is pulled.
-fn write_whole(path: &Path, text: &str, mode: u32) -> Result<()> {
+/// All of it or nothing, also when the plug is pulled. A directory that is missing is made with the mode `around`.
+fn write_whole(path: &Path, text: &str, mode: u32, around: u32) -> Result<()> {
     let what = || format!("{} can't be written", path.display());
     let directory = path.parent().unwrap_or(Path::new("/"));
-    DirBuilder::new().recursive(true).mode(0o755).create(directory).with_context(what)?;
+    DirBuilder::new().recursive(true).mode(around).create(directory).with_context(what)?;
     let beside = path.with_extension("new");
     let _ = fs::remove_file(&beside);
     let write = || -> std::io::Result<()> {
