@@ -61,7 +61,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// The log of a build.
+    /// The log of a build: plain on a terminal, as it was written into a file or a pipe.
     Log {
         id: i64,
         /// Go on until the build ends.

@@ -11,6 +11,7 @@ use super::Failure;
 use super::control::get;
 use crate::config::Config;
 use crate::lights::terminal::{Look, harmless};
+use crate::logic::text;
 
 /// Between looks for more of a log that is followed.
 const FOLLOW_BEAT: Duration = Duration::from_millis(300);
@@ -102,20 +103,10 @@ fn build(config: &Config, id: i64) -> Result<Value> {
     Ok(serde_json::from_slice(&get(config, &format!("/api/v1/builds/{id}"), None)?.ok()?)?)
 }
 
-/// As it is into a file or a pipe; harmless on a terminal, which obeys control sequences.
+/// As it is into a file or a pipe, as colours and bytes may be wanted there; plain on a terminal, which would obey it.
 fn show_log(bytes: &[u8]) -> Result<()> {
-    if !stdout().is_terminal() {
-        return Ok(print(bytes)?);
-    }
-    let text = String::from_utf8_lossy(bytes);
-    let clean: String = text
-        .split_inclusive('\n')
-        .map(|line| match line.strip_suffix('\n') {
-            Some(line) => harmless(line) + "\n",
-            None => harmless(line),
-        })
-        .collect();
-    Ok(print(clean.as_bytes())?)
+    let plain = stdout().is_terminal().then(|| text::log(bytes));
+    Ok(print(plain.as_ref().map_or(bytes, |text| text.as_bytes()))?)
 }
 
 /// Prints; a reader that has gone away (`| head`) is no error.

@@ -3,8 +3,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::DashboardConfig;
 use super::answer::Refusal;
-use super::{DashboardConfig, text};
+use crate::logic::text;
 
 /// Whether `host`, the value of `Host`, names this box: an IP address, `localhost`, the box's name, or the host
 /// of `dashboard.url`; each with any port.

@@ -12,7 +12,6 @@ mod pages;
 mod passwd;
 #[cfg(test)]
 mod tests;
-mod text;
 
 use std::path::PathBuf;
 use std::time::Duration;

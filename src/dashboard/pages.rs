@@ -6,10 +6,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::answer::{self, Refusal};
 use super::log::Log;
-use super::{View, json, text};
+use super::{View, json};
 use crate::http::message::Response;
 use crate::logic::build::{Build, BuildState, Check, CheckState};
 use crate::logic::panel::{Led, Panel};
+use crate::logic::text;
 use crate::logic::wording;
 
 /// The end of the log that a build's page holds, in bytes: more than a person reads, little enough that a phone

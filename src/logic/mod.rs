@@ -18,6 +18,7 @@ pub mod rows;
 pub mod secret;
 pub mod space;
 pub mod state;
+pub mod text;
 pub mod trust;
 pub mod wording;
 

@@ -13,6 +13,7 @@ mod damage;
 mod dashboard;
 mod demo;
 mod disk;
+mod ends;
 mod examples;
 mod forks;
 mod gate;

@@ -1,5 +1,5 @@
-//! Text from outside, made harmless for a page. maud escapes HTML; here it is about characters that do
-//! something instead of being seen.
+//! Text from outside, made harmless for a page and a terminal: characters that do something instead of being seen. (What
+//! HTML obeys, maud escapes.)
 
 use std::fmt::Write;
 
@@ -74,3 +74,6 @@ fn push_visible(out: &mut String, c: char) {
         _ => out.push(c),
     }
 }
+
+#[cfg(test)]
+mod tests;
