@@ -135,6 +135,12 @@ fn a_failed_delivery_is_handled_once() {
 /// Whatever GitHub says, builds go on, and when it is itself again it hears the newest truth alone.
 #[track_caller]
 fn heals(trouble: impl Fn(&FakeGithub)) {
+    assert_eq!(old_words_after(trouble), 0, "the newest truth alone");
+}
+
+/// How many words beside the end it heard when it was itself again.
+#[track_caller]
+fn old_words_after(trouble: impl Fn(&FakeGithub)) -> usize {
     let scene = Scene::new(&[("test", WAITS)]);
     let sha = scene.commit(1, &[]);
     scene.github.list(APP, vec![open(1, &sha, 0)]);
@@ -153,9 +159,10 @@ fn heals(trouble: impl Fn(&FakeGithub)) {
     let end = scene.shown(&sha, "test", "success");
     assert!(end.target_url.ends_with(&format!("/builds/{id}")), "{end:?}");
     let told = |p: &&crate::support::github::StatusPost| p.accepted() && p.state != "success";
-    assert_eq!(scene.github.posts().iter().filter(told).count(), 0, "the newest truth alone");
+    let old = scene.github.posts().iter().filter(told).count();
     let good = |asked: &[Asked]| lists(asked).last().is_some_and(|answer| matches!(answer, Some(200 | 304)));
     scene.github.wait_for_asked(good, PATIENCE);
+    old
 }
 
 #[test]
@@ -179,6 +186,33 @@ fn an_api_that_resets_heals() {
     heals(FakeGithub::reset);
 }
 
+#[test]
+fn an_api_that_never_answers_heals() {
+    // One call at a time: the word that waited behind the one without an answer still goes first.
+    assert!(old_words_after(FakeGithub::stall) <= 1);
+}
+
+#[test]
+fn an_api_that_breaks_off_heals() {
+    heals(|github| github.say(200, &[("X-Half", "")], &format!("[{}]", "1,".repeat(1000))));
+}
+
+#[test]
+fn an_api_that_says_yes_to_everything_and_forgets_heals() {
+    heals(|github| github.say(200, &[("ETag", "\"the same\"")], "[]"));
+}
+
+#[test]
+fn an_api_that_always_says_the_same_as_before_heals() {
+    heals(|github| github.say(304, &[("ETag", "\"never seen\"")], ""));
+}
+
+#[test]
+fn an_api_whose_pages_never_end_heals() {
+    let next = "<https://api.github.com/more?page=2>; rel=\"next\"";
+    heals(|github| github.say(200, &[("Link", next), ("ETag", "\u{fffd}\t\"")], "[]"));
+}
+
 /// What an answer that is no list may do: it counts as none.
 #[track_caller]
 fn lies(body: &str, words: &str) {
@@ -187,7 +221,7 @@ fn lies(body: &str, words: &str) {
     scene.github.list(APP, vec![open(1, &sha, 0)]);
     scene.daemon.signal(Signal::HUP);
     scene.shown(&sha, "test", "success");
-    scene.github.lie(body);
+    scene.github.say(200, &[], body);
     scene.daemon.signal(Signal::HUP);
     let line = scene.daemon.wait_for_log("GitHub can't be asked, trying again: ");
     assert!(line.contains(words) && line.len() < 600, "{line}");

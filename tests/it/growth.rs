@@ -65,7 +65,7 @@ const VERSION_1: &str = "
     PRAGMA user_version = 1;
 ";
 
-fn fill(connection: &Connection, builds: i64, pulls: i64) {
+pub fn fill(connection: &Connection, builds: i64, pulls: i64) {
     connection.execute(FILL, params![builds, pulls]).unwrap();
     connection.execute_batch(FILL_PULLS).unwrap();
 }

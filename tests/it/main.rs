@@ -20,6 +20,7 @@ mod gate;
 mod growth;
 mod hook;
 mod house;
+mod hundred;
 mod lights;
 mod outages;
 mod restarts;

@@ -43,8 +43,8 @@ enum Mood {
         headers: Vec<(String, String)>,
         left: Option<usize>,
     },
-    /// Everything is answered 200 with this.
-    Lies(String),
+    /// Everything is answered so.
+    Says(Answer),
     Stalls,
     Resets,
 }
@@ -92,7 +92,12 @@ pub struct FakeGithub {
 impl FakeGithub {
     /// Listens on a port of its own and accepts `token` alone.
     pub fn start(token: &str) -> FakeGithub {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
+        FakeGithub::start_at("127.0.0.1:0", token)
+    }
+
+    /// The same at an address that a daemon may know already.
+    pub fn start_at(address: &str, token: &str) -> FakeGithub {
+        let listener = TcpListener::bind(address).expect("an address on loopback");
         let address = listener.local_addr().unwrap().to_string();
         let inner = Inner {
             token: token.to_owned(),
@@ -172,6 +177,11 @@ impl FakeGithub {
         self.shared.lock().permissions.insert(login.to_owned(), permission.to_owned());
     }
 
+    /// It was told so before the test began.
+    pub fn remember(&self, post: StatusPost) {
+        self.shared.lock().posts.push(post);
+    }
+
     /// Hook 1 could not bring the delivery of this GUID.
     pub fn fail_delivery(&self, guid: &str) {
         self.shared.lock().failed_deliveries.push(guid.to_owned());
@@ -190,9 +200,9 @@ impl FakeGithub {
         asked
     }
 
-    /// From now on every call is answered 200 with this body.
-    pub fn lie(&self, body: &str) {
-        self.change(Mood::Lies(body.to_owned()));
+    /// From now on every call is answered so. With the header `X-Half` half of the body comes, and a reset.
+    pub fn say(&self, status: u16, headers: &[(&str, &str)], body: &str) {
+        self.change(Mood::Says((status, owned(headers), body.to_owned())));
     }
 
     /// From now on every call is answered so.
@@ -206,8 +216,7 @@ impl FakeGithub {
     }
 
     fn set_mood(&self, status: u16, headers: &[(&str, &str)], left: Option<usize>) {
-        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        self.change(Mood::Fails { status, headers, left });
+        self.change(Mood::Fails { status, headers: owned(headers), left });
     }
 
     /// Calls are read and never answered; when the mood changes their connections are reset.
@@ -246,9 +255,14 @@ fn serve(stream: TcpStream, shared: &Shared) {
         let Some((status, headers, body)) = take(&request, shared) else {
             return stay_silent(stream.get_ref(), shared);
         };
+        let half = headers.iter().any(|(name, _)| name == "X-Half");
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
-        let written = stream.get_mut().write_all((head + &body).as_bytes());
+        let body = &body.as_bytes()[..body.len() >> u8::from(half)];
+        let written = stream.get_mut().write_all(&[head.as_bytes(), body].concat());
+        if half {
+            return stay_silent(stream.get_ref(), shared);
+        }
         if written.is_err() || header(&request.headers, "connection") == Some("close") {
             return;
         }
@@ -256,6 +270,10 @@ fn serve(stream: TcpStream, shared: &Shared) {
 }
 
 type Answer = (u16, Vec<(String, String)>, String);
+
+fn owned(headers: &[(&str, &str)]) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
 
 /// Decides the answer, `None` for none at all, and records the call.
 fn take(request: &Request, shared: &Shared) -> Option<Answer> {
@@ -268,7 +286,7 @@ fn take(request: &Request, shared: &Shared) -> Option<Answer> {
         Mood::Fails { status, headers, .. } => {
             Some((status, headers, json!({"message": "Failing on demand"}).to_string()))
         }
-        Mood::Lies(body) => Some((200, Vec::new(), body)),
+        Mood::Says(answer) => Some(answer),
         Mood::Stalls | Mood::Resets => None,
     };
     if let Mood::Fails { left: Some(left), .. } = &mut inner.mood {
