@@ -8,6 +8,7 @@ mod deliveries;
 mod lamp;
 mod life;
 pub mod model;
+mod outages;
 mod queue;
 mod scenario;
 mod statuses;
