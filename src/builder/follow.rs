@@ -19,6 +19,7 @@ use super::plain;
 use super::process::ready;
 use crate::logic::build::CheckEnd;
 use crate::logic::event::{BuildNews, Job, JobCheck};
+use crate::logic::policy::Tested;
 use crate::logic::space::floor;
 use crate::worker::protocol::{FRAME_BYTES_MAX, Frame, LOG_HEAD_BYTES_MAX, LOG_TAIL_BYTES_MAX, News};
 
@@ -46,6 +47,8 @@ const FRAME_HEAD_BYTES: usize = 5;
 pub enum End {
     /// By its own word.
     Done { error: Option<String> },
+    /// The head can't be merged into its base.
+    Conflict,
     /// By ours, and it has closed its side or has had the time to.
     Cancelled,
     /// It closed its side without a word.
@@ -107,8 +110,9 @@ pub fn follow(
         }
         while let Some(frame) = inbox.next() {
             match frame.and_then(|frame| course.take(frame)) {
-                Err(_) | Ok(Step::Done(_)) if cancelled => return Ok(End::Cancelled),
+                Err(_) | Ok(Step::Done(_) | Step::Conflict) if cancelled => return Ok(End::Cancelled),
                 Err(error) => return Ok(End::Broken(format!("the worker broke the rules: {error}"))),
+                Ok(Step::Conflict) => return Ok(End::Conflict),
                 Ok(Step::Done(error)) => return Ok(End::Done { error }),
                 Ok(Step::News(news)) if !cancelled => tell(news),
                 Ok(_) => {}
@@ -168,6 +172,7 @@ impl Inbox {
 enum Step {
     Logged,
     News(BuildNews),
+    Conflict,
     Done(Option<String>),
 }
 
@@ -211,6 +216,8 @@ impl<'a> Course<'a> {
             }
             Frame::News(News::CheckStarted { check }) => self.started(check).map(Step::News),
             Frame::News(News::CheckFinished { check, end, took }) => self.finished(check, end, took).map(Step::News),
+            Frame::News(News::Conflict) if self.job.tested == Tested::Merge => Ok(Step::Conflict),
+            Frame::News(News::Conflict) => Err("it merged what is not to be merged".to_owned()),
             Frame::News(News::Done { error }) => self.done(error).map(Step::Done),
         }
     }

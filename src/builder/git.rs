@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
-use std::process::{ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::plain;
@@ -95,14 +95,28 @@ impl Git {
     /// Runs `git ARGS` to its end; `url` is the remote it talks to, if any. Returns its words.
     pub fn run(&self, args: &[&OsStr], url: Option<&str>, watch: Watch<'_>) -> Result<String, Failure> {
         let mut command = self.command(url);
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.args(args).stdout(Stdio::null());
+        self.attend(command, 0, watch).map(|(said, _)| said)
+    }
+
+    /// Runs `git ARGS` for what it prints. Returns that, no more than `bytes_max` of it.
+    pub fn read(&self, args: &[&OsStr], bytes_max: usize, watch: Watch<'_>) -> Result<Vec<u8>, Failure> {
+        let mut command = self.command(None);
+        command.args(args).stdout(Stdio::piped());
+        self.attend(command, bytes_max, watch).map(|(_, printed)| printed)
+    }
+
+    /// Follows git to its end, or until it has printed enough. Returns its words, and what it printed.
+    fn attend(&self, mut command: Command, bytes_max: usize, watch: Watch<'_>) -> Result<(String, Vec<u8>), Failure> {
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
         let mut process = Process::spawn(&mut command)
             .map_err(|error| Failure::Failed(format!("cannot start git: {error}. Install git.")))?;
-        let mut stderr = process.take_stderr();
-        let mut said = Vec::new();
+        let (mut stdout, mut stderr) = process.take_outputs();
+        let (mut printed, mut said) = (Vec::new(), Vec::new());
         loop {
-            let fds = [Some(watch.cancel), Some(process.ended()), stderr.as_ref().map(AsFd::as_fd)];
-            let [cancelled, ended, spoke] = ready(fds, watch.deadline)?;
+            let (out, err) = (stdout.as_ref().map(AsFd::as_fd), stderr.as_ref().map(AsFd::as_fd));
+            let fds = [Some(watch.cancel), Some(process.ended()), out, err];
+            let [cancelled, ended, prints, spoke] = ready(fds, watch.deadline)?;
             if cancelled {
                 process.stop(STOP_GRACE)?;
                 return Err(Failure::Cancelled);
@@ -111,11 +125,22 @@ impl Git {
                 process.stop(STOP_GRACE)?;
                 return Err(Failure::Failed(self.redact(&said) + "\nfatal: git took too long and was stopped"));
             }
+            // All it said counts before its end does; who inherited its stderr may keep that open for ever.
             if spoke {
-                // All it said counts before its end does; who inherited its stderr may keep that open for ever.
                 stderr = stderr.and_then(|pipe| hear(pipe, &mut said));
-            } else if ended {
-                return self.outcome(process.wait(Duration::ZERO)?, &said);
+                said.drain(..said.len().saturating_sub(SAID_BYTES_MAX));
+            }
+            if prints {
+                stdout = stdout.and_then(|pipe| hear(pipe, &mut printed));
+                if printed.len() > bytes_max {
+                    printed.truncate(bytes_max);
+                    process.stop(STOP_GRACE)?;
+                    return Ok((self.redact(&said), printed));
+                }
+            }
+            if ended && !spoke && !prints {
+                let said = self.outcome(process.wait(Duration::ZERO)?, &said)?;
+                return Ok((said, printed));
             }
         }
     }
@@ -184,16 +209,15 @@ impl Git {
     }
 }
 
-/// Adds what there is to read to `said`, keeping its end. Gives the pipe back unless it has ended.
-fn hear(mut pipe: ChildStderr, said: &mut Vec<u8>) -> Option<ChildStderr> {
+/// Adds what there is to read to `heard`. Gives the pipe back unless it has ended.
+fn hear<R: Read>(mut pipe: R, heard: &mut Vec<u8>) -> Option<R> {
     let mut chunk = [0; 8192];
     match pipe.read(&mut chunk) {
         Ok(0) => return None,
-        Ok(n) => said.extend_from_slice(&chunk[..n]),
+        Ok(n) => heard.extend_from_slice(&chunk[..n]),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
         Err(_) => return None,
     }
-    said.drain(..said.len().saturating_sub(SAID_BYTES_MAX));
     Some(pipe)
 }
 

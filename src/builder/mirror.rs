@@ -1,7 +1,8 @@
 //! A repository's bare mirror below the state directory: what the daemon fetches into, with the token, and what
 //! workers borrow objects from, without it.
 //!
-//! Every pull request keeps a ref here, because a fetch negotiates from refs. One `git fetch` by sha is all a build
+//! Every pull request keeps a ref here, and another for its base where merges are tested, because a fetch negotiates
+//! from refs. One `git fetch` by sha is all a build
 //! needs: it asks nobody when the commit is there already, works before `refs/pull/N/head` is published, and after
 //! a force-push has taken the commit off it. Neither the remote's URL nor a credential is ever stored.
 //!
@@ -24,6 +25,7 @@ use super::git::{Failure, Git, Watch, gist};
 use super::process::ready;
 use super::slug;
 use crate::logic::event::Job;
+use crate::logic::policy::Tested;
 
 /// How long one fetch may take, waiting for another one of this repository included: a first clone over a slow
 /// line takes minutes; what takes longer would hold up every other build.
@@ -65,6 +67,18 @@ const DAMAGE: [&str; 9] = [
     "necessary objects",
 ];
 
+/// The longest sha and a line break, in bytes.
+const SHA_BYTES_MAX: usize = 65;
+
+/// What a fetch brought.
+#[derive(Debug)]
+pub struct Fetched {
+    /// git's words, for the log.
+    pub said: String,
+    /// The tip of the base branch, if the merge is tested.
+    pub base_sha: Option<String>,
+}
+
 pub struct Mirror {
     path: PathBuf,
     lock: PathBuf,
@@ -91,20 +105,30 @@ impl Mirror {
         shown
     }
 
-    /// Brings `job.sha` here and keeps it under `refs/pull/N/head`. A broken mirror is made anew, once. Returns
-    /// git's words for the log.
-    pub fn fetch(&self, git: &Git, job: &Job, watch: Watch<'_>) -> Result<String, Failure> {
+    /// Brings `job.sha` here and keeps it under `refs/pull/N/head`, and the tip of its base under `refs/pull/N/base`
+    /// if the merge is tested. A broken mirror is made anew, once.
+    pub fn fetch(&self, git: &Git, job: &Job, watch: Watch<'_>) -> Result<Fetched, Failure> {
         let _lock = self.lock(watch)?;
         self.make(git, watch)?;
         // Left by a fetch that a power cut ended; whoever holds the lock above is the only one to fetch.
-        let _ = fs::remove_file(self.path.join(format!("refs/pull/{}/head.lock", job.pull)));
-        match self.fetch_head(git, job, watch) {
+        for name in ["head", "base"] {
+            let _ = fs::remove_file(self.path.join(format!("refs/pull/{}/{name}.lock", job.pull)));
+        }
+        let said = match self.fetch_head(git, job, watch) {
             Err(Failure::Failed(said)) if hints_at_damage(&said) && self.remove_broken(git, watch)? => {
                 self.make(git, watch)?;
-                self.fetch_head(git, job, watch)
+                self.fetch_head(git, job, watch)?
             }
-            done => done,
-        }
+            done => done?,
+        };
+        // While the lock is held: another build of this pull request may fetch a newer tip.
+        let base_sha = (job.tested == Tested::Merge).then(|| self.base(git, job, watch)).transpose()?;
+        Ok(Fetched { said, base_sha })
+    }
+
+    /// What `git ARGS` prints about the mirror, no more than `bytes_max` of it.
+    pub fn read(&self, git: &Git, args: &[&str], bytes_max: usize, watch: Watch<'_>) -> Result<Vec<u8>, Failure> {
+        git.read(&self.args(args), bytes_max, watch)
     }
 
     /// Takes the mirror away if it is broken, so that the next fetch makes it anew. True if it was.
@@ -179,12 +203,13 @@ impl Mirror {
 
     fn fetch_head(&self, git: &Git, job: &Job, watch: Watch<'_>) -> Result<String, Failure> {
         let head = format!("refs/pull/{}/head", job.pull);
-        match self.fetch_refspec(git, &job.clone_url, &format!("+{}:{head}", job.sha), watch) {
+        let base = base_refspec(job)?;
+        match self.fetch_refspecs(git, &job.clone_url, &[&format!("+{}:{head}", job.sha), &base], watch) {
             // A server without protocol 2 gives out only what a ref points at.
             Err(Failure::Failed(said)) if said.contains("unadvertised object") => {}
             done => return done,
         }
-        let said = self.fetch_refspec(git, &job.clone_url, &format!("+{head}:{head}"), watch)?;
+        let said = self.fetch_refspecs(git, &job.clone_url, &[&format!("+{head}:{head}"), &base], watch)?;
         let commit = format!("{}^{{commit}}", job.sha);
         match self.run(git, &["cat-file", "-e", &commit], None, watch) {
             Err(Failure::Failed(_)) => {
@@ -195,14 +220,26 @@ impl Mirror {
         }
     }
 
-    fn fetch_refspec(&self, git: &Git, url: &str, refspec: &str, watch: Watch<'_>) -> Result<String, Failure> {
-        self.run(git, &[&FETCH[..], &["--", url, refspec]].concat(), Some(url), watch)
+    fn fetch_refspecs(&self, git: &Git, url: &str, refspecs: &[&str], watch: Watch<'_>) -> Result<String, Failure> {
+        let refspecs = refspecs.iter().copied().filter(|refspec| !refspec.is_empty());
+        let args: Vec<_> = FETCH.into_iter().chain(["--", url]).chain(refspecs).collect();
+        self.run(git, &args, Some(url), watch)
+    }
+
+    fn base(&self, git: &Git, job: &Job, watch: Watch<'_>) -> Result<String, Failure> {
+        let tip = format!("refs/pull/{}/base^{{commit}}", job.pull);
+        let printed = self.read(git, &["rev-parse", "--verify", &tip], SHA_BYTES_MAX, watch)?;
+        Ok(String::from_utf8_lossy(&printed).trim().to_owned())
     }
 
     fn run(&self, git: &Git, args: &[&str], url: Option<&str>, watch: Watch<'_>) -> Result<String, Failure> {
+        git.run(&self.args(args), url, watch)
+    }
+
+    fn args<'a>(&'a self, args: &'a [&str]) -> Vec<&'a OsStr> {
         let mut all = vec![OsStr::new("--git-dir"), self.path.as_os_str()];
         all.extend(args.iter().map(OsStr::new));
-        git.run(&all, url, watch)
+        all
     }
 
     /// Has git read all of it, which takes seconds for a large one.
@@ -216,6 +253,18 @@ impl Mirror {
             done => done.map(|_| false),
         }
     }
+}
+
+/// How the tip of the base comes here, if it is wanted.
+fn base_refspec(job: &Job) -> Result<String, Failure> {
+    if job.tested == Tested::Head {
+        return Ok(String::new());
+    }
+    // What no branch has in its name, and a refspec understands.
+    if job.base_ref.contains([':', '*']) {
+        return Err(Failure::Failed(format!("{} is no name of a branch", job.base_ref)));
+    }
+    Ok(format!("+refs/heads/{}:refs/pull/{}/base", job.base_ref, job.pull))
 }
 
 fn hints_at_damage(said: &str) -> bool {

@@ -1,10 +1,12 @@
 //! The daemon's side of a build: fetch the head into the mirror, hand it to a worker, follow that to its end.
 //!
 //! One thread for each slot, one build at a time. Read in this order: [`run`], [`mirror`] (what is fetched, and
-//! how), [`hire`] (the way to a worker), [`mod@follow`] (what it says), [`log`] and [`mask`]; [`secrets`], [`git`] and [`process`] serve them.
+//! how), [`head`] (what that says of itself), [`hire`] (the way to a worker), [`mod@follow`] (what it says), [`log`] and
+//! [`mask`]; [`secrets`], [`git`] and [`process`] serve them.
 
 mod follow;
 mod git;
+mod head;
 mod hire;
 mod log;
 mod mask;
@@ -36,6 +38,7 @@ use log::Log;
 use mask::Mask;
 use mirror::{FETCH_DEADLINE, Mirror};
 
+pub use head::Understand;
 pub use log::log_path;
 pub use secrets::read_secret;
 
@@ -67,6 +70,8 @@ pub struct BuilderConfig {
     pub token: Option<String>,
     /// `host` or `host:port`, as it stands in a clone URL.
     pub token_host: String,
+    /// Understands a head's own file of checks.
+    pub understand: Understand,
     /// What is started as `EXE worker`: `/proc/self/exe`.
     pub worker_exe: PathBuf,
     /// [`UNIT_SOCKETS`].
@@ -120,8 +125,11 @@ fn run_one(
         begun.set(begun.get() || matches!(news, BuildNews::CheckStarted { .. }));
         (order.tell)(news);
     };
-    let mut attempt = || match fetch(git, mirror, order, log) {
-        Ok(()) => work(config, worker_job(config, slot, &order.job, mirror, secrets), order, log, &tell),
+    let mut attempt = || match fetch(config, git, mirror, order, log) {
+        Ok(base_sha) => {
+            let job = WorkerJob { base_sha, ..worker_job(config, slot, &order.job, mirror, secrets) };
+            work(config, job, order, log, &tell)
+        }
         Err(last) => last,
     };
     let last = attempt();
@@ -141,21 +149,41 @@ fn watch(order: &Order) -> Watch<'_> {
     Watch { cancel, deadline }
 }
 
-/// Fetches the head, or says how that ended the build.
-fn fetch(git: &Git, mirror: &Mirror, order: &Order, log: &mut Log) -> Result<(), BuildNews> {
-    let job = &order.job;
+/// Fetches the head and reads what it says. Returns the tip of its base, if the merge is tested; or how that ended the
+/// builder's part.
+fn fetch(
+    config: &BuilderConfig,
+    git: &Git,
+    mirror: &Mirror,
+    order: &Order,
+    log: &mut Log,
+) -> Result<Option<String>, BuildNews> {
+    let (job, watch) = (&order.job, watch(order));
     log.section(&format!("fetch {}#{} at {}", job.repository, job.pull, job.sha));
-    match mirror.fetch(git, job, watch(order)) {
-        Ok(said) => {
-            log.write(said.as_bytes());
-            Ok(())
+    let fetched = mirror.fetch(git, job, watch).map_err(|failure| match failed(failure, log) {
+        Some(error) => BuildNews::NotFetched { error },
+        None => BuildNews::Finished { error: None },
+    })?;
+    log.write(fetched.said.as_bytes());
+    match head::read(git, mirror, job, config.understand, watch) {
+        Ok(None) => Ok(fetched.base_sha),
+        Ok(Some(news)) => {
+            match &news {
+                BuildNews::Skipped { marker } => log.write(format!("The head's message says {marker}.\n").as_bytes()),
+                BuildNews::Named { checks: Err(error) } => log.write(format!("{error}\n").as_bytes()),
+                _ => {}
+            }
+            Err(news)
         }
-        Err(Failure::Cancelled) => Err(BuildNews::Finished { error: None }),
-        Err(Failure::Failed(said)) => {
-            log.write(said.as_bytes());
-            Err(BuildNews::NotFetched { error: gist(&said) })
-        }
+        Err(failure) => Err(BuildNews::Finished { error: failed(failure, log) }),
     }
+}
+
+/// The sense of git's words, all of which go to the log; `None` if it was cancelled.
+fn failed(failure: Failure, log: &mut Log) -> Option<String> {
+    let Failure::Failed(said) = failure else { return None };
+    log.write(said.as_bytes());
+    Some(gist(&said))
 }
 
 /// Has a worker do the rest. Returns the last word.
@@ -170,13 +198,17 @@ fn work(config: &BuilderConfig, job: WorkerJob, order: &Order, log: &mut Log, te
     let rooms = if config.isolation == Isolation::None { &config.cache_dir } else { &config.unit_rooms };
     let patience = Patience::with(&order.job, [&config.state_dir, rooms]);
     let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, tell);
-    let error = reason(end, &worker.dismiss());
+    let how = worker.dismiss();
+    if matches!(end, Ok(End::Conflict)) {
+        return BuildNews::Conflict;
+    }
+    let error = reason(end, &how);
     BuildNews::Finished { error: error.map(|error| plain(&log.masked(&error))) }
 }
 
 /// A worker that has its job; `None` if the build was cancelled meanwhile.
 fn hire(config: &BuilderConfig, job: WorkerJob, order: &Order) -> anyhow::Result<Option<Worker>> {
-    let job = Frame::Job(job);
+    let job = Frame::Job(Box::new(job));
     if config.isolation == Isolation::Systemd {
         let instance = instance(&order.job.repository, order.job.stranger);
         return Worker::unit(&config.unit_sockets, &instance, &job, order.cancel.as_fd());
@@ -192,7 +224,7 @@ fn hire(config: &BuilderConfig, job: WorkerJob, order: &Order) -> anyhow::Result
 fn reason(end: io::Result<End>, how: &str) -> Option<String> {
     match end {
         Ok(End::Done { error }) => error,
-        Ok(End::Cancelled) => None,
+        Ok(End::Cancelled | End::Conflict) => None,
         Ok(End::Silent) => Some(format!("the worker ended without a word ({how})")),
         Ok(End::Broken(why)) => Some(why),
         Ok(End::DiskFull) => Some(wording::DISK_FULL.to_owned()),
@@ -213,6 +245,7 @@ fn worker_job(config: &BuilderConfig, slot: usize, job: &Job, mirror: &Mirror, s
         repository: job.repository.clone(),
         pull: job.pull,
         sha: job.sha.clone(),
+        base_sha: None,
         base_ref: job.base_ref.clone(),
         head_ref: job.head_ref.clone(),
         mirror,

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::logic::build::CheckEnd;
 use crate::logic::event::JobCheck;
+use crate::logic::policy::Tested;
 use crate::logic::secret::SecretFile;
 use crate::worker::protocol::{Frame, News};
 
@@ -84,6 +85,9 @@ pub fn job(clone_url: String, sha: String) -> Job {
         sha,
         base_ref: "main".to_owned(),
         head_ref: "topic".to_owned(),
+        tested: Tested::Head,
+        may_skip: false,
+        reads_checks: false,
         checks: vec![check(0, "lint"), check(1, "test")],
         silence: Duration::from_secs(30),
         secrets: Vec::new(),
@@ -106,6 +110,7 @@ impl Bench {
             isolation,
             token: None,
             token_host: "github.com".to_owned(),
+            understand: |_, _| Ok(Vec::new()),
             worker_exe: below("worker"),
             unit_sockets: dir.path().to_owned(),
             unit_rooms: below("units"),

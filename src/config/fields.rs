@@ -130,7 +130,9 @@ pub fn clone_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::E
 
 /// A context that a status can have.
 pub fn context(text: &str) -> Result<(), String> {
-    let fits = !text.trim().is_empty() && !text.contains(|c: char| c.is_control());
+    // Neither control characters nor those that turn the text around.
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let fits = !text.trim().is_empty() && !text.contains(|c: char| c.is_control() || turns(c));
     if fits && text.chars().count() <= CONTEXT_CHARS_MAX {
         return Ok(());
     }
@@ -156,6 +158,12 @@ pub fn secret_name(text: &str) -> Result<(), String> {
         true => Err(format!("`{text}` has a meaning of its own in a build: call the secret something else")),
         false => Ok(()),
     }
+}
+
+/// `pilotlight`, or below it: no other service has such a context.
+pub fn is_our_context(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text == "pilotlight" || text.starts_with("pilotlight/")
 }
 
 fn bytes(text: &str) -> Option<u64> {

@@ -13,7 +13,7 @@ use super::surroundings::Surroundings;
 use super::{Builder, Config, Dashboard, Github, Webhook, default_check};
 use crate::lights::pins::{self, Pins};
 use crate::lights::{DriverKind, LightsConfig};
-use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Network, RepositoryPolicy};
+use crate::logic::policy::{Approval, CheckPolicy, CheckSource, Follow, Isolation, Network, RepositoryPolicy, Tested};
 use crate::logic::secret::SecretFile;
 
 /// Builds at once, at most: each is a thread and a tree, and the biggest Pi has four cores.
@@ -114,6 +114,12 @@ struct RepositoryTable {
     #[serde(default)]
     network: Network,
     #[serde(default)]
+    skip_ci: bool,
+    #[serde(default)]
+    checks: CheckSource,
+    #[serde(default)]
+    test: Tested,
+    #[serde(default)]
     check: Vec<CheckTable>,
     #[serde(default)]
     secret: Vec<SecretTable>,
@@ -121,8 +127,8 @@ struct RepositoryTable {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CheckTable {
-    context: Spanned<String>,
+pub struct CheckTable {
+    pub context: Spanned<String>,
     run: Spanned<String>,
     #[serde(default, deserialize_with = "fields::timeout")]
     timeout: Option<Duration>,
@@ -252,17 +258,31 @@ fn repositories(tables: Vec<RepositoryTable>, host: &str, longest: Duration) -> 
             return Err(Problem { at, words: format!("{name} is configured twice: give it one [[repository]]") });
         }
         let clone_url = table.clone_url.unwrap_or_else(|| format!("https://{host}/{name}.git"));
-        let checks = checks(table.check, longest)?;
-        let secrets = secrets(table.secret)?;
-        repositories.push(RepositoryPolicy { name, clone_url, network: table.network, checks, secrets });
+        if let (CheckSource::Repository, Some(check)) = (table.checks, table.check.first()) {
+            let words = "checks = \"repository\" takes the checks from .pilotlight.toml of the head: remove this \
+                         [[repository.check]], or write checks = \"box\"";
+            return Err(Problem { at: Some(check.context.span()), words: words.to_owned() });
+        }
+        let checks = match table.check.is_empty() {
+            true => vec![default_check(longest)],
+            false => checks(table.check, longest)?,
+        };
+        repositories.push(RepositoryPolicy {
+            name,
+            clone_url,
+            network: table.network,
+            checks,
+            check_source: table.checks,
+            tested: table.test,
+            skip_ci: table.skip_ci,
+            secrets: secrets(table.secret)?,
+        });
     }
     Ok(repositories)
 }
 
-fn checks(tables: Vec<CheckTable>, longest: Duration) -> Result<Vec<CheckPolicy>, Problem> {
-    if tables.is_empty() {
-        return Ok(vec![default_check(longest)]);
-    }
+/// What each check must be, and all of them beside each other. None takes longer than `longest`.
+pub fn checks(tables: Vec<CheckTable>, longest: Duration) -> Result<Vec<CheckPolicy>, Problem> {
     let mut checks: Vec<CheckPolicy> = Vec::new();
     for table in tables {
         let at = Some(table.context.span());

@@ -1,13 +1,10 @@
-//! Errors of the file as people read them: file, line, column, what, cure.
+//! Errors of a file as people read them: where, what, cure.
 
-use std::ops::Range;
-
-use super::ConfigError;
 use super::file::Problem;
 use crate::logic::wording::distance;
 
-/// What toml and serde found.
-pub fn of_toml(error: &toml::de::Error, text: &str, file: &str) -> ConfigError {
+/// What toml and serde found, in our words.
+pub fn problem(error: &toml::de::Error) -> Problem {
     let words = error.message().trim().replace('\n', ", ");
     let words = words.replace("unknown field", "unknown key").replace("missing field", "missing key");
     // Of values all are named, not the nearest: nobody who asks for more isolation should be offered none.
@@ -20,20 +17,15 @@ pub fn of_toml(error: &toml::de::Error, text: &str, file: &str) -> ConfigError {
         }
         None => words,
     };
-    ConfigError(format!("{}: {words}", place(error.span(), text, file)))
+    Problem { at: error.span(), words }
 }
 
-/// What [`super::file::check`] found.
-pub fn of_problem(problem: &Problem, text: &str, file: &str) -> ConfigError {
-    ConfigError(format!("{}: {}", place(problem.at.clone(), text, file), problem.words))
-}
-
-/// `file:line:column`, both counted from 1, the column in characters.
-fn place(span: Option<Range<usize>>, text: &str, file: &str) -> String {
-    let Some(before) = span.and_then(|s| text.get(..s.start)) else { return file.to_owned() };
+/// Line and column, both counted from 1, the column in characters.
+pub fn place(problem: &Problem, text: &str) -> Option<(usize, usize)> {
+    let before = text.get(..problem.at.as_ref()?.start)?;
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    format!("{file}:{line}:{column}")
+    Some((line, column))
 }
 
 /// The known key nearest to the unknown one, out of serde's "unknown key `x`, expected one of `a`, `b`".

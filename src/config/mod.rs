@@ -2,6 +2,7 @@
 
 mod fields;
 mod file;
+mod head;
 mod message;
 mod surroundings;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use crate::lights::LightsConfig;
 use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Policy, RepositoryPolicy};
 
 pub use crate::logic::secret::Secret;
+pub use head::checks_of_head;
 pub use surroundings::{CREDSTORE, Surroundings};
 
 /// Where the configuration is looked for when nobody says otherwise.
@@ -118,8 +120,12 @@ impl Config {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn parse(text: &str, file: &str, surroundings: &Surroundings) -> Result<Config, ConfigError> {
-        let parsed = file::parse(text).map_err(|error| message::of_toml(&error, text, file))?;
-        file::check(parsed, surroundings).map_err(|problem| message::of_problem(&problem, text, file))
+        let parsed = file::parse(text).map_err(|error| message::problem(&error));
+        let checked = parsed.and_then(|parsed| file::check(parsed, surroundings));
+        checked.map_err(|problem| match message::place(&problem, text) {
+            Some((line, column)) => ConfigError(format!("{file}:{line}:{column}: {}", problem.words)),
+            None => ConfigError(format!("{file}: {}", problem.words)),
+        })
     }
 
     /// Reads the secrets, for the daemon.

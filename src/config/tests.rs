@@ -6,7 +6,7 @@ use expect_test::expect;
 use super::{Config, Secret, Surroundings};
 use crate::lights::DriverKind;
 use crate::lights::pins::Pins;
-use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation};
+use crate::logic::policy::{Approval, CheckPolicy, CheckSource, Follow, Isolation, Tested};
 
 /// What people find beside pilotlight.
 const SHIPPED: &str = include_str!("../../config/pilotlight.toml");
@@ -50,6 +50,8 @@ fn what_is_left_out_is_as_the_contract_says() {
     let timeout = Duration::from_secs(3600);
     let check = CheckPolicy { context: "pilotlight".to_owned(), run: "script/cibuild".to_owned(), timeout };
     assert_eq!(repository.checks, [check]);
+    assert_eq!((repository.check_source, repository.tested), (CheckSource::Box, Tested::Head));
+    assert!(!repository.skip_ci);
 }
 
 #[test]
@@ -84,8 +86,8 @@ fn the_shipped_file_shows_every_key_beside_its_default() {
     assert_eq!((secret.name.as_str(), secret.file.to_str()), ("NPM_TOKEN", Some("/etc/pilotlight/secrets/npm-token")));
     assert_eq!(debug(&all), debug(&shipped));
     let keys = "listen path secret_file max_body api_url token_file listen url driver pins active_low blink follow \
-                workers timeout silence isolation approval state_dir cache_dir name clone_url network context run \
-                timeout name file";
+                workers timeout silence isolation approval state_dir cache_dir name clone_url network skip_ci checks \
+                test context run timeout name file";
     let shown = text.lines().filter_map(|l| l.split_once(" = ")).map(|(key, _)| key).filter(|k| !k.starts_with('#'));
     assert_eq!(shown.collect::<Vec<_>>().join(" "), keys);
 }
@@ -99,7 +101,7 @@ fn everything_can_be_said() {
          [builder]\nworkers = 16\ntimeout = \"1h 30m\"\nsilence = \"24h\"\nisolation = \"none\"\napproval = \"all\"\n\
          [[repository]]\nname = \"acme/app\"\nclone_url = \"file:///srv/app.git\"\n\
          [[repository.check]]\ncontext = \"prüfen\"\nrun = \"make\"\ntimeout = \"2h\"\n\
-         [[repository]]\nname = \"acme/.github\"\n",
+         [[repository]]\nname = \"acme/.github\"\nskip_ci = true\nchecks = \"repository\"\ntest = \"merge\"\n",
     )
     .unwrap();
     assert_eq!((config.webhook.listen, config.dashboard.listen), (None, Some("127.0.0.1:0".parse().unwrap())));
@@ -113,7 +115,9 @@ fn everything_can_be_said() {
     assert_eq!((policy.isolation, policy.approval), (Isolation::None, Approval::All));
     assert_eq!(policy.repositories[0].clone_url, "file:///srv/app.git");
     assert_eq!(policy.repositories[0].checks[0].timeout, Duration::from_secs(5400), "the builder's is shorter");
-    assert_eq!(policy.repositories[1].clone_url, "https://git.acme.example:8443/acme/.github.git");
+    let second = &policy.repositories[1];
+    assert_eq!((second.check_source, second.tested, second.skip_ci), (CheckSource::Repository, Tested::Merge, true));
+    assert_eq!(second.clone_url, "https://git.acme.example:8443/acme/.github.git");
     assert_eq!(
         parse(&format!("[webhook]\nmax_body = \"25 MiB\"\n{REPOSITORY}")).unwrap().webhook.max_body_bytes,
         25 << 20
@@ -159,6 +163,11 @@ fn what_is_wrong_is_told_with_its_place_and_its_cure() {
         "[[repository]]\nname = \"a/b\"\n[[repository.check]]\ncontext = \"\"\nrun = \"x\"",
         "[[repository]]\nname = \"a/b\"\n[[repository.check]]\ncontext = \"a\\u0007\"\nrun = \"x\"",
         "[[repository]]\nname = \"a/b\"\n[[repository.check]]\ncontext = \"a\"",
+        "[[repository]]\nname = \"a/b\"\n[[repository.check]]\ncontext = \"a\\u202eb\"\nrun = \"x\"",
+        "[[repository]]\nname = \"a/b\"\nchecks = \"repository\"\n[[repository.check]]\ncontext = \"a\"\nrun = \"x\"",
+        "[[repository]]\nname = \"a/b\"\nchecks = \"head\"",
+        "[[repository]]\nname = \"a/b\"\ntest = \"base\"",
+        "[[repository]]\nname = \"a/b\"\nskip-ci = true",
         "[builder]\n# ü\n\"wörkers\" = 1",
         "[builder]\nworkers = 1\nworkers = 2",
         "[builder",
@@ -202,6 +211,11 @@ fn what_is_wrong_is_told_with_its_place_and_its_cure() {
         p.toml:4:11: `` is no context: write a short name like "pilotlight/test"
         p.toml:4:11: `a\u{7}` is no context: write a short name like "pilotlight/test"
         p.toml:3:1: missing key `run`
+        p.toml:4:11: `a\u{202e}b` is no context: write a short name like "pilotlight/test"
+        p.toml:5:11: checks = "repository" takes the checks from .pilotlight.toml of the head: remove this [[repository.check]], or write checks = "box"
+        p.toml:3:10: unknown value `head`, expected `box` or `repository`
+        p.toml:3:8: unknown value `base`, expected `head` or `merge`
+        p.toml:3:1: unknown key `skip-ci`: did you mean `skip_ci`?
         p.toml:3:1: unknown key `wörkers`: did you mean `workers`?
         p.toml:3:1: duplicate key
         p.toml:1:9: unclosed table, expected `]`
@@ -282,4 +296,81 @@ fn secrets_come_from_where_they_are_kept() {
         assert_eq!(read(config("127.0.0.1:0", "own"), &around), Err(words.to_owned()));
     }
     assert_eq!(format!("{:?}", around.webhook_secret), "Some((secret))");
+}
+
+fn of_head(text: &str) -> Result<Vec<CheckPolicy>, String> {
+    super::checks_of_head(text, false)
+}
+
+fn check(context: &str, run: &str, timeout: Duration) -> CheckPolicy {
+    CheckPolicy { context: context.to_owned(), run: run.to_owned(), timeout }
+}
+
+#[test]
+fn a_head_names_its_checks() {
+    assert_eq!(of_head(""), Ok(vec![]));
+    assert_eq!(of_head("# none\ncheck = []\n"), Ok(vec![]));
+    let text = "[[check]]\ncontext = \"lint\"\nrun = \"make lint\"\n\n\
+                [[check]]\ncontext = \"test\"\nrun = \"\"\"make\nmake test\"\"\"\ntimeout = \"90s\"\n";
+    let lint = check("lint", "make lint", Duration::MAX);
+    assert_eq!(of_head(text), Ok(vec![lint, check("test", "make\nmake test", Duration::from_secs(90))]));
+}
+
+#[test]
+fn what_is_wrong_in_a_heads_file_is_told_with_its_place() {
+    let many = |count: usize| -> String {
+        (0..count).map(|n| format!("[[check]]\ncontext = \"c{n}\"\nrun = \"x\"\n")).collect()
+    };
+    assert_eq!(of_head(&many(20)).map(|checks| checks.len()), Ok(20));
+    let wrong = [
+        "[[check]]\ncontext = \"a\"\nrum = \"x\"",
+        "[[check]]\nrun = \"x\"",
+        "[[chek]]\ncontext = \"a\"",
+        "[[check]]\ncontext = \"\"\nrun = \"x\"",
+        "[[check]]\ncontext = \"a\\u202Eb\"\nrun = \"x\"",
+        "[[check]]\ncontext = \"a\"\nrun = \" \"",
+        "[[check]]\ncontext = \"a\"\nrun = \"x\"\n[[check]]\ncontext = \"A\"\nrun = \"x\"",
+        "[[check]]\ncontext = \"a\"\nrun = \"x\"\ntimeout = \"2d\"",
+        "[[check]]\ncontext = \"a\"\nrun = [\"x\"]",
+        "check = 7",
+        "[[check]\n",
+        "approval = \"none\"",
+        "[builder]\nisolation = \"none\"",
+        "skip_ci = true",
+        &many(21),
+        &"[".repeat(60_000),
+    ];
+    let said: Vec<_> = wrong.iter().map(|text| of_head(text).expect_err(text)).collect();
+    expect![[r#"
+        .pilotlight.toml line 3, column 1: unknown key `rum`: did you mean `run`?
+        .pilotlight.toml line 1, column 1: missing key `context`
+        .pilotlight.toml line 1, column 3: unknown key `chek`: did you mean `check`?
+        .pilotlight.toml line 2, column 11: `` is no context: write a short name like "pilotlight/test"
+        .pilotlight.toml line 2, column 11: `a\u{202e}b` is no context: write a short name like "pilotlight/test"
+        .pilotlight.toml line 3, column 7: run is empty: write the command, like run = "make test"
+        .pilotlight.toml line 5, column 11: `A` and `a` are the same context to GitHub: rename one
+        .pilotlight.toml line 4, column 11: `2d` is out of range: a timeout is between "1s" and "24h"
+        .pilotlight.toml line 3, column 7: invalid type: sequence, expected a string
+        .pilotlight.toml line 1, column 9: invalid type: integer `7`, expected a sequence
+        .pilotlight.toml line 1, column 9: unclosed array table, expected `]`
+        .pilotlight.toml line 1, column 1: unknown key `approval`: did you mean `check`?
+        .pilotlight.toml line 1, column 2: unknown key `builder`: did you mean `check`?
+        .pilotlight.toml line 1, column 1: unknown key `skip_ci`: did you mean `check`?
+        .pilotlight.toml line 62, column 11: 21 checks: 20 is the most
+        .pilotlight.toml line 1, column 3: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`
+    "#]]
+    .assert_eq(&(said.join("\n") + "\n"));
+}
+
+/// Or a fork's head could write over the status of another service.
+#[test]
+fn a_strangers_contexts_are_ours() {
+    let of = |context: &str| super::checks_of_head(&format!("[[check]]\ncontext = {context:?}\nrun = \"x\""), true);
+    for fine in ["pilotlight", "pilotlight/test", "Pilotlight/Test"] {
+        assert_eq!(of(fine), Ok(vec![check(fine, "x", Duration::MAX)]));
+    }
+    for wrong in ["ci/deploy", "pilotlightly", "pilot/light", " pilotlight"] {
+        let place = ".pilotlight.toml line 2, column 11";
+        assert_eq!(of(wrong), Err(format!("{place}: a fork's contexts begin with `pilotlight/`: rename this one")));
+    }
 }

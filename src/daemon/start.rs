@@ -19,7 +19,7 @@ use signal_hook::iterator::Signals;
 use super::inbox::{Inbox, Receptionist, Signal};
 use super::{Addresses, Daemon, act, notify, space, watchdog};
 use crate::builder::{self, BuilderConfig, Order};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::dashboard::{self, DashboardConfig};
 use crate::github::{self, Call, Client, GithubConfig};
 use crate::http::gate::{Gate, GateConfig, Limits, WebhookRules};
@@ -239,6 +239,7 @@ pub fn workers_of(config: &Config, outbox: &Sender<Inbox>) -> Result<Workers> {
             isolation: config.builder.isolation,
             token: token.clone(),
             token_host: config.clone_host(),
+            understand: config::checks_of_head,
             worker_exe: "/proc/self/exe".into(),
             unit_sockets: builder::UNIT_SOCKETS.into(),
             unit_rooms: builder::UNIT_ROOMS.into(),

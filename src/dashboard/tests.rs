@@ -126,6 +126,7 @@ fn build(id: i64) -> Build {
         state: BuildState::Queued,
         reason: None,
         attempt: 0,
+        asked: false,
         queued_at: 1_795_368_241,
         started_at: None,
         finished_at: None,

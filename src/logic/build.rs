@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::StatusState;
-use super::policy::RepositoryPolicy;
+use super::policy::CheckPolicy;
 use super::wording;
 
 /// Integers that grow; the order of builds is the order of their ids.
@@ -28,6 +28,8 @@ pub struct Build {
     pub reason: Option<String>,
     /// How often it was started and not ended by our own ordered stop.
     pub attempt: u32,
+    /// A person asked for this very build.
+    pub asked: bool,
     /// UTC seconds since 1970, like all times here.
     pub queued_at: i64,
     pub started_at: Option<i64>,
@@ -200,6 +202,14 @@ impl Build {
         matches!(self.state, BuildState::WaitingForApproval | BuildState::Cancelled)
     }
 
+    /// Whether it speaks, or `other`, where they share a context among its first checks: that one was accepted later.
+    pub fn speaks_over(&self, other: &Build, first: usize) -> Option<bool> {
+        self.checks[..first].iter().find_map(|mine| {
+            let theirs = other.checks.iter().find(|c| c.context.eq_ignore_ascii_case(&mine.context))?;
+            (mine.owns_status != theirs.owns_status).then_some(mine.owns_status)
+        })
+    }
+
     /// Every check that is still wanted waits (again), described as `description`.
     pub fn reset_checks(&mut self, description: &str) {
         self.checks.iter_mut().filter(|c| c.state != CheckState::Skipped).for_each(|c| c.reset(description));
@@ -231,22 +241,22 @@ impl Build {
         self.reason = Some(words);
     }
 
-    /// Its waiting checks become those that `repository` asks for now.
-    pub fn fit_checks(&mut self, wall: i64, repository: &RepositoryPolicy) {
+    /// Its waiting checks become those that are `wanted` now; `gone` says why others are skipped.
+    pub fn fit_checks(&mut self, wall: i64, wanted: &[CheckPolicy], gone: &str) {
         let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
         let words = self.reason.clone().filter(|_| self.state == BuildState::WaitingForApproval);
         let words = words.unwrap_or_else(|| wording::QUEUED.to_owned());
         for check in &mut self.checks {
-            let wanted = repository.checks.iter().any(|p| same(&p.context, &check.context));
-            if wanted && check.state == CheckState::Skipped {
+            let is_wanted = wanted.iter().any(|p| same(&p.context, &check.context));
+            if is_wanted && check.state == CheckState::Skipped {
                 check.reset(&words);
-            } else if !wanted && !check.is_end() {
+            } else if !is_wanted && !check.is_end() {
                 check.state = CheckState::Skipped;
-                check.description = wording::CHECK_NOT_CONFIGURED.to_owned();
+                check.description = gone.to_owned();
                 check.finished_at = Some(wall);
             }
         }
-        for wanted in &repository.checks {
+        for wanted in wanted {
             if !self.checks.iter().any(|c| same(&c.context, &wanted.context)) {
                 self.checks.push(Check::waiting(&wanted.context, words.clone()));
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::build::{Build, BuildState};
 use super::event::{DeliveryKey, Effect, Found, LookUp, Now, PostOutcome, PullPayload, Shown, StatusState};
 use super::outbox::{SILENCE_MAX, WAIT_MAX};
-use super::policy::Policy;
+use super::policy::{CheckSource, Policy};
 use super::rows::{KnownDelivery, Pull, PullKey};
 use super::state::{Row, State};
 
@@ -348,7 +348,10 @@ impl State {
         let ended = |context: &str| {
             shown.iter().any(|s| s.context.eq_ignore_ascii_case(context) && s.state != StatusState::Pending)
         };
-        let all_ended = policy.checks.iter().all(|c| ended(&c.context));
+        // What heads name is not known: whatever is pending may be ours.
+        let none_pending =
+            policy.check_source == CheckSource::Box || shown.iter().all(|s| s.state != StatusState::Pending);
+        let all_ended = none_pending && policy.checks.iter().all(|c| ended(&c.context));
         let is_asked =
             |(key, p): &(&PullKey, &PullPayload)| p.head_sha == sha && key.0.eq_ignore_ascii_case(repository);
         let decided: Vec<_> = self.catch_up.undecided.iter().filter(is_asked).map(|(key, _)| key.clone()).collect();

@@ -30,7 +30,7 @@ impl State {
             return Answer::new(409, format!("The head of {name} is now {head}: `rebuild {name}` builds that one"));
         }
         let full = self.rows.pulls.get(&key).and_then(|pull| self.refuse_if_full(pull));
-        full.unwrap_or_else(|| self.build_head(now, &key))
+        full.unwrap_or_else(|| self.build_head(now, &key, true))
     }
 
     pub(super) fn approve(&mut self, repository: &str, number: u64, sha: Option<&str>) -> Answer {

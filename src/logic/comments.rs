@@ -179,7 +179,7 @@ impl State {
     fn test(&mut self, now: Now, pull: &Pull) -> Option<String> {
         match self.refuse_if_full(pull) {
             Some(_) => None,
-            None => Some(self.build_head(now, &pull.key()).result),
+            None => Some(self.build_head(now, &pull.key(), true).result),
         }
     }
 

@@ -38,8 +38,9 @@ impl State {
         answer
     }
 
-    /// Builds the current head of a known pull request: joins what waits or runs, else starts anew.
-    pub(super) fn build_head(&mut self, now: Now, key: &PullKey) -> Answer {
+    /// Builds the current head of a known pull request: joins what waits or runs, else starts anew. `asked` by a
+    /// person, who wants it built whatever its message says.
+    pub(super) fn build_head(&mut self, now: Now, key: &PullKey, asked: bool) -> Answer {
         let Some(pull) = self.rows.pulls.get(key).cloned() else {
             return Answer::new(404, format!("No pull request {}#{} is known", key.0, key.1));
         };
@@ -53,13 +54,14 @@ impl State {
                 self.cancel(now, id, &wording::superseded_by_base(&pull.base_ref), false);
             } else {
                 build.base_ref.clone_from(&pull.base_ref);
+                build.asked |= asked;
                 self.change(Row::Build(id));
                 joined = Some(id);
             }
         }
         match joined {
             Some(id) => Answer::accepted(format!("Joined build {id}, which has not ended yet"), id),
-            None => self.new_build(now, pull),
+            None => self.new_build(now, pull, asked),
         }
     }
 
@@ -84,7 +86,7 @@ impl State {
         if again && payload.action.builds() && known.is_some_and(|pull| pull.open && pull.head_sha == payload.head_sha)
         {
             let full = known.and_then(|pull| self.refuse_if_full(pull));
-            return full.unwrap_or_else(|| self.build_head(now, key));
+            return full.unwrap_or_else(|| self.build_head(now, key, true));
         }
         let seen = |pull: &Pull| again && payload.updated_at <= pull.updated_at;
         if known.is_some_and(|pull| seen(pull) || payload.is_older_than(pull)) {
@@ -112,7 +114,7 @@ impl State {
         let pull = payload.into_pull(key, self.rows.pulls.get(key));
         self.rows.pulls.insert(key.clone(), pull);
         self.change(Row::Pull(key.clone()));
-        self.build_head(now, key)
+        self.build_head(now, key, false)
     }
 
     /// Ends what waits or runs of a pull request that was closed.
@@ -144,7 +146,7 @@ impl State {
         full.then(|| Answer::new(503, "The queue is full: redeliver when it has moved on"))
     }
 
-    fn new_build(&mut self, now: Now, mut pull: Pull) -> Answer {
+    fn new_build(&mut self, now: Now, mut pull: Pull, asked: bool) -> Answer {
         let Some(repository) = self.policy.repository(&pull.repository) else {
             return Answer::new(404, format!("{} is not configured here", pull.repository));
         };
@@ -161,6 +163,7 @@ impl State {
             state: BuildState::Queued,
             reason: None,
             attempt: 0,
+            asked,
             queued_at: now.wall,
             started_at: None,
             finished_at: None,
@@ -184,7 +187,7 @@ impl State {
     }
 
     /// Of two builds of one sha the newest accepted one speaks, about its checks from `first` on: it takes the
-    /// word from builds with an id below `before`. One that waits for approval takes it only where nobody has a
+    /// word from builds with an id below `before`, unless the checks before `first` tell who is newer. One that waits for approval takes it only where nobody has a
     /// result to lose, so that a stranger can't take a status away by opening a pull request.
     pub(super) fn own_statuses(&mut self, id: BuildId, first: usize, before: BuildId) {
         let Some(mut build) = self.rows.builds.remove(&id) else { return };
@@ -195,7 +198,8 @@ impl State {
         let mut disowned = Vec::new();
         let same_sha = |b: &&mut Build| b.sha == build.sha && b.repository.eq_ignore_ascii_case(&build.repository);
         for other in self.rows.builds.values_mut().filter(same_sha) {
-            let yields = other.id < before || other.has_nothing_to_say() || other.pull == build.pull;
+            let yields = before > 0 && build.speaks_over(other, first).unwrap_or(other.id < before);
+            let yields = yields || other.has_nothing_to_say() || other.pull == build.pull;
             for mine in &mut build.checks[first..] {
                 let same = |c: &&mut Check| c.owns_status && c.context.eq_ignore_ascii_case(&mine.context);
                 let Some(theirs) = other.checks.iter_mut().find(same) else { continue };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::{Build, BuildId, CheckEnd};
 use super::panel::Panel;
-use super::policy::Policy;
+use super::policy::{CheckPolicy, Policy, Tested};
 use super::rows::{KnownDelivery, Pull};
 use super::secret::SecretFile;
 
@@ -171,10 +171,16 @@ pub enum BuildNews {
     NotFetched { error: String },
     /// No worker can be reached (isolation is not set up); the slot is free again.
     NoWorker { error: String },
+    /// The head asks for no build, with this marker in its message; the slot is free again.
+    Skipped { marker: &'static str },
+    /// The checks that the head names, if any, or what is wrong with its file; the slot is free again.
+    Named { checks: Result<Vec<CheckPolicy>, String> },
     /// A check begins; its output starts at byte `log_start` of the build's log.
     CheckStarted { check: usize, log_start: u64 },
     /// A check ended, `took` after its start; its output ends before byte `log_end`.
     CheckFinished { check: usize, end: CheckEnd, took: Duration, log_end: u64 },
+    /// The head can't be merged into its base; the slot is free.
+    Conflict,
     /// Nothing of this build runs any more; the slot is free. `error` says why not every check ran.
     Finished { error: Option<String> },
 }
@@ -182,7 +188,7 @@ pub enum BuildNews {
 impl BuildNews {
     /// Whether the builder holds the build no longer.
     pub fn gives_back(&self) -> bool {
-        matches!(self, BuildNews::Finished { .. } | BuildNews::NotFetched { .. } | BuildNews::NoWorker { .. })
+        !matches!(self, BuildNews::Started | BuildNews::CheckStarted { .. } | BuildNews::CheckFinished { .. })
     }
 }
 
@@ -249,6 +255,11 @@ pub struct Job {
     pub sha: String,
     pub base_ref: String,
     pub head_ref: String,
+    pub tested: Tested,
+    /// It may say in its message that it wants no build.
+    pub may_skip: bool,
+    /// Its file is to be read for the checks: none is known yet, and nothing is built.
+    pub reads_checks: bool,
     pub checks: Vec<JobCheck>,
     /// A check that writes nothing for this long is ended.
     pub silence: Duration,

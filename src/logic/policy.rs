@@ -31,10 +31,14 @@ pub struct RepositoryPolicy {
     pub name: String,
     pub clone_url: String,
     pub network: Network,
-    /// At least one; contexts differ in more than case.
+    /// At least one; contexts differ in more than case. None of the head's takes longer than the longest of these.
     pub checks: Vec<CheckPolicy>,
     /// For the builds of heads in the repository itself.
     pub secrets: Vec<SecretFile>,
+    pub check_source: CheckSource,
+    pub tested: Tested,
+    /// A head whose message says so is not built.
+    pub skip_ci: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +47,27 @@ pub struct CheckPolicy {
     pub run: String,
     /// Already the shorter of the check's and the builder's.
     pub timeout: Duration,
+}
+
+/// Who names the checks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckSource {
+    /// The box's configuration.
+    #[default]
+    Box,
+    /// The head's `.pilotlight.toml`. Until that is read, and where it names none, the box's stand in its place.
+    Repository,
+}
+
+/// What is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tested {
+    #[default]
+    Head,
+    /// What merging the head into its base would give.
+    Merge,
 }
 
 /// Where a stranger's code runs.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::build::{BuildId, BuildState, Check, CheckEnd, CheckState};
+use super::build::{Build, BuildId, BuildState, Check, CheckEnd, CheckState};
 use super::event::{BuildEvent, BuildNews, Effect, Job, JobCheck, Now, Post, PostOutcome};
 use super::outbox::WAIT_MAX;
 use super::queue::{Active, FETCH_RETRIES, Retry, WORKER_RETRY, hold_max};
@@ -15,10 +15,12 @@ impl State {
         let Some(build) = self.rows.builds.get(&id) else { return };
         let Some(repository) = self.policy.repository(&build.repository) else { return };
         let stranger = self.rows.is_stranger(build);
+        let checks = self.queue.checks(id, repository);
+        let longest = repository.checks.iter().map(|c| c.timeout).max().unwrap_or_default();
         let wanted = |(index, check): (usize, &Check)| {
-            let policy = repository.checks.iter().find(|p| p.context.eq_ignore_ascii_case(&check.context))?;
+            let policy = checks?.iter().find(|p| p.context.eq_ignore_ascii_case(&check.context))?;
             let (context, run) = (policy.context.clone(), policy.run.clone());
-            (!check.is_end()).then_some(JobCheck { index, context, run, timeout: policy.timeout })
+            (!check.is_end()).then_some(JobCheck { index, context, run, timeout: policy.timeout.min(longest) })
         };
         let job = Job {
             build: id,
@@ -29,6 +31,9 @@ impl State {
             sha: build.sha.clone(),
             base_ref: build.base_ref.clone(),
             head_ref: build.head_ref.clone(),
+            tested: repository.tested,
+            may_skip: self.may_skip(build),
+            reads_checks: checks.is_none(),
             checks: build.checks.iter().enumerate().filter_map(wanted).collect(),
             silence: self.policy.silence,
             secrets: if stranger { Vec::new() } else { repository.secrets.clone() },
@@ -47,13 +52,29 @@ impl State {
         if event.news.gives_back() {
             self.queue.active.remove(&id);
         }
-        let Some(state) = self.rows.builds.get(&id).map(|b| b.state).filter(|s| !s.is_end()) else {
-            return;
-        };
+        let Some(build) = self.rows.builds.get(&id).filter(|b| !b.state.is_end()) else { return };
+        let runs = build.state == BuildState::Running;
         match event.news {
             BuildNews::Started => self.started(now, id),
-            BuildNews::NotFetched { error } | BuildNews::NoWorker { error } if state == BuildState::Running => {
+            BuildNews::NotFetched { error } | BuildNews::NoWorker { error } if runs => {
                 self.finished(now, id, Some(&wording::not_run(&error)));
+            }
+            BuildNews::Skipped { .. } | BuildNews::Named { .. } if runs => self.finished(now, id, None),
+            BuildNews::Skipped { marker } if self.may_skip(build) => {
+                self.end_all(now, id, CheckState::Skipped, &wording::skipped(marker));
+            }
+            // A person has asked for it meanwhile, or the configuration no longer lets it skip.
+            BuildNews::Skipped { .. } => self.fit_build(now, id),
+            BuildNews::Named { checks: Err(error) } => {
+                self.end_all(now, id, CheckState::Failure, &wording::description(&error));
+            }
+            BuildNews::Named { checks: Ok(checks) } => {
+                self.queue.named.insert(id, checks);
+                self.fit_build(now, id);
+            }
+            BuildNews::Conflict => {
+                let words = wording::conflict(&build.base_ref);
+                self.end_all(now, id, CheckState::Failure, &words);
             }
             BuildNews::NotFetched { error } => {
                 self.not_fetched(now, id, &error);
@@ -156,11 +177,22 @@ impl State {
 
     /// The builder is done with it: what has not ended by now ends with `error`.
     fn finished(&mut self, now: Now, id: BuildId, error: Option<&str>) {
-        let Some(build) = self.rows.builds.get_mut(&id) else { return };
         let words = error.map_or_else(|| wording::not_run("the worker left it out"), wording::description);
-        build.end_checks(now.wall, CheckState::Error, &words);
+        self.end_all(now, id, CheckState::Error, &words);
+    }
+
+    /// Ends the build, and what of it has not ended yet as `state`, for the reason in `words`.
+    fn end_all(&mut self, now: Now, id: BuildId, state: CheckState, words: &str) {
+        let Some(build) = self.rows.builds.get_mut(&id) else { return };
+        build.end_checks(now.wall, state, words);
         let (state, reason) = build.verdict();
-        self.end(now, id, state, reason, true);
+        self.end(now, id, state, reason.or_else(|| Some(words.to_owned())), true);
+    }
+
+    /// Whether its head may say that it wants no build: not a stranger's, and not against a person's word.
+    fn may_skip(&self, build: &Build) -> bool {
+        let allowed = self.policy.repository(&build.repository).is_some_and(|r| r.skip_ci);
+        allowed && !build.asked && !self.rows.is_stranger(build)
     }
 
     fn check(&mut self, id: BuildId, index: usize) -> Option<&mut Check> {

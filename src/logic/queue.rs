@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::build::{Build, BuildId, BuildState};
-use super::policy::{Isolation, Policy};
+use super::policy::{CheckPolicy, CheckSource, Isolation, Policy, RepositoryPolicy};
 use super::rows::Rows;
 
 /// Builds that may wait; GitHub is told 503 beyond it and keeps the delivery for Redeliver. Far above what an
@@ -42,6 +42,8 @@ pub struct Queue {
     /// Handed to a builder and not yet given back; some may have ended for us already.
     pub active: BTreeMap<BuildId, Active>,
     pub retries: BTreeMap<BuildId, Retry>,
+    /// The checks that heads name, once they were read; none: those of the configuration.
+    pub named: BTreeMap<BuildId, Vec<CheckPolicy>>,
 }
 
 /// A build in a builder's hands.
@@ -66,6 +68,14 @@ impl Active {
 }
 
 impl Queue {
+    /// The checks of this build of `repository`; `None` until its head was read for them.
+    pub fn checks<'a>(&'a self, id: BuildId, repository: &'a RepositoryPolicy) -> Option<&'a [CheckPolicy]> {
+        if repository.check_source == CheckSource::Box {
+            return Some(&repository.checks);
+        }
+        self.named.get(&id).map(|named| if named.is_empty() { &repository.checks } else { named }.as_slice())
+    }
+
     /// The oldest build that may start now.
     pub fn next<'a>(&self, rows: &'a Rows, policy: &Policy, now: Duration) -> Option<&'a Build> {
         if self.active.len() >= policy.workers {

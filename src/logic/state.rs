@@ -10,7 +10,7 @@ use super::comments::Asks;
 use super::event::{Answer, Change, Decision, DeliveryKey, Effect, Event, Now, ReplyId};
 use super::outbox::Outbox;
 use super::panel::{Panel, panel};
-use super::policy::Policy;
+use super::policy::{CheckSource, Policy};
 use super::queue::Queue;
 use super::rows::{PullKey, Rows};
 use super::{trust, wording};
@@ -133,6 +133,7 @@ impl State {
                 self.outbox.forget_troubles();
                 self.token_expires = None;
                 self.no_worker = None;
+                self.queue.named.clear();
                 self.fit_to_policy(now);
                 self.look_again(now);
             }
@@ -217,6 +218,7 @@ impl State {
         build.finished_at = Some(now.wall);
         let key = (build.repository.clone(), build.pull);
         self.queue.retries.remove(&id);
+        self.queue.named.remove(&id);
         self.change(Row::Build(id));
         self.effects.push(Effect::Ended(id));
         if let Some(pull) = self.rows.pulls.get_mut(&key).filter(|p| is_result && p.last_build == Some(id)) {
@@ -358,7 +360,13 @@ impl State {
             return self.cancel(now, id, wording::NOT_CONFIGURED, false);
         };
         let before = build.clone();
-        build.fit_checks(now.wall, repository);
+        if let Some(wanted) = self.queue.checks(id, repository) {
+            let gone = match repository.check_source {
+                CheckSource::Box => wording::CHECK_NOT_CONFIGURED,
+                CheckSource::Repository => wording::CHECK_NOT_NAMED,
+            };
+            build.fit_checks(now.wall, wanted, gone);
+        }
         if let Some(pull) = self.rows.pulls.get(&key) {
             match (build.state, trust::may_build(&self.policy, pull)) {
                 (BuildState::WaitingForApproval, true) => build.queue(),

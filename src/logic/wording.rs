@@ -17,6 +17,7 @@ pub const NOT_CONFIGURED: &str = "Cancelled: the repository is no longer configu
 pub const CHECK_NOT_CONFIGURED: &str = "Skipped: this check is no longer configured";
 pub const DISK_FULL: &str = "The disk is full: the build was ended";
 pub const NEVER_RUNS: &str = "Waiting for approval: forks never run here (isolation = \"none\")";
+pub const CHECK_NOT_NAMED: &str = "Skipped: .pilotlight.toml names other checks";
 pub const NO_PULL_YET: &str = "No pull request yet";
 
 /// The first digits of a sha, as GitHub shows it.
@@ -79,6 +80,15 @@ pub fn fetch_failed(error: &str) -> String {
 
 pub fn not_run(error: &str) -> String {
     description(&format!("Not run to its end: {error}"))
+}
+
+/// `marker` is what the head's message says.
+pub fn skipped(marker: &str) -> String {
+    format!("Skipped: {marker}")
+}
+
+pub fn conflict(base_ref: &str) -> String {
+    description(&format!("Conflict with {base_ref}: merge or rebase it"))
 }
 
 pub fn superseded(sha: &str) -> String {

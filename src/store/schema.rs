@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use rusqlite::Connection;
 
 /// One step for each version. Steps that were released are never changed; new ones are added.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE builds (
         id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice
@@ -54,6 +54,9 @@ const STEPS: [&str; 2] = [
 ",
     "
     ALTER TABLE deliveries ADD COLUMN ask TEXT; -- JSON: what a comment asks for, until that is settled
+",
+    "
+    ALTER TABLE builds ADD COLUMN asked INTEGER NOT NULL DEFAULT 0; -- by a person
 ",
 ];
 

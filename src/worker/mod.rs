@@ -18,6 +18,7 @@ use self::output::Output;
 use self::processes::{Limits, Processes, Stopped};
 use self::protocol::{Frame, News, WorkerJob};
 use self::room::Room;
+use self::tree::NoMerge;
 use crate::logic::event::JobCheck;
 
 mod cache;
@@ -76,13 +77,14 @@ pub fn serve(stream: UnixStream) -> Result<()> {
     if let Some(Err(error)) = room.map(|room| room.tidy(job.fresh, &mut processes)) {
         eprintln!("pilotlight worker: what is left in the room stays: {error:#}");
     }
-    let error = match ended.and(built) {
+    let last = match ended.and(built) {
         Err(error) if error.is::<Stopped>() => return Ok(()),
-        Err(error) => Some(format!("{error:#}")),
-        Ok(()) => None,
+        Err(error) if matches!(error.downcast_ref(), Some(NoMerge::Conflict)) => News::Conflict,
+        Err(error) => News::Done { error: Some(format!("{error:#}")) },
+        Ok(()) => News::Done { error: None },
     };
     // Whoever does not hear this any more has gone, which is no fault of ours.
-    let _ = daemon.tell(&Frame::News(News::Done { error }));
+    let _ = daemon.tell(&Frame::News(last));
     Ok(())
 }
 
@@ -90,8 +92,9 @@ pub fn serve(stream: UnixStream) -> Result<()> {
 fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut Option<Room>) -> Result<()> {
     let mut said = Output::to(daemon);
     let room = room.insert(Room::enter(&job.room, job.fresh, processes)?);
-    tree::check_out(room, &job.mirror, &job.sha, processes, &mut |bytes| said.write(bytes))?;
+    let checked_out = tree::check_out(room, job, processes, &mut |bytes| said.write(bytes));
     said.flush()?;
+    checked_out?;
     for check in &job.checks {
         daemon.tell(&Frame::News(News::CheckStarted { check: check.index }))?;
         let (memory, mut output) = (Memory::look(), Output::to(daemon));

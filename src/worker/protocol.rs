@@ -1,7 +1,8 @@
 //! What a builder and its worker say to each other over one Unix stream.
 //!
 //! Frames: one byte of kind, four bytes of length (big-endian), that many bytes. Daemon → worker: exactly one
-//! [`Frame::Job`]. Worker → daemon: [`Frame::Log`] and [`Frame::News`], the last of them [`News::Done`].
+//! [`Frame::Job`]. Worker → daemon: [`Frame::Log`] and [`Frame::News`], the last of them [`News::Done`] or
+//! [`News::Conflict`].
 //! The end of the stream means "stop": there is no other order to cancel.
 
 use std::io::{self, Read, Write};
@@ -14,8 +15,8 @@ use crate::logic::build::CheckEnd;
 use crate::logic::event::JobCheck;
 use crate::logic::secret::Secret;
 
-/// The longest frame, in bytes: a job is the largest, and its commands come from the configuration, which
-/// is smaller, its secrets from files of bounded size. A longer one is a broken peer.
+/// The longest frame, in bytes: a job is the largest, and its commands come from the configuration or a head's
+/// file, which are smaller, its secrets from files of bounded size. A longer one is a broken peer.
 pub const FRAME_BYTES_MAX: u32 = 1024 * 1024;
 
 /// What is kept of the start of a check's output, in bytes: the whole of nearly every one.
@@ -30,7 +31,10 @@ pub struct WorkerJob {
     pub build: i64,
     pub repository: String,
     pub pull: u64,
+    /// What the build is about.
     pub sha: String,
+    /// What is to be merged with it and built; otherwise it is built itself.
+    pub base_sha: Option<String>,
     pub base_ref: String,
     pub head_ref: String,
     /// The daemon's bare mirror; its objects are borrowed, read-only.
@@ -79,6 +83,8 @@ pub enum News {
         end: CheckEnd,
         took: Duration,
     },
+    /// The head and its base can't be merged; nothing runs.
+    Conflict,
     /// Nothing runs any more. `error`: why not every check ran, in words for people.
     Done {
         error: Option<String>,
@@ -87,7 +93,7 @@ pub enum News {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
-    Job(WorkerJob),
+    Job(Box<WorkerJob>),
     Log(Vec<u8>),
     News(News),
 }

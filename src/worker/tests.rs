@@ -70,6 +70,7 @@ impl Bench {
             repository: "acme/app".into(),
             pull: 3,
             sha: self.sh("git rev-parse HEAD"),
+            base_sha: None,
             base_ref: "main".into(),
             head_ref: "topic".into(),
             mirror: self.path("repo/.git"),
@@ -108,12 +109,12 @@ impl Worker {
         Worker::start_with(job, &path())
     }
 
-    fn start_with(job: &WorkerJob, path: &OsString) -> Worker {
+    pub fn start_with(job: &WorkerJob, path: &OsString) -> Worker {
         let (stream, theirs) = UnixStream::pair().unwrap();
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["worker::tests::act_as_worker", "--exact", "--nocapture"]).env(ACT, "1").env("PATH", path);
         let child = command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).spawn().unwrap();
-        Frame::Job(job.clone()).write(&mut &stream).unwrap();
+        Frame::Job(Box::new(job.clone())).write(&mut &stream).unwrap();
         Worker { child, stream, log: Vec::new() }
     }
 
@@ -157,6 +158,7 @@ impl Worker {
                 }
                 News::Cut { bytes } => cut += bytes,
                 News::Done { error } => break error,
+                News::Conflict => break Some("conflict".to_owned()),
             }
         };
         assert_eq!(self.next(), None);

@@ -1,4 +1,4 @@
-//! The checkout: exactly the sha, in a tree that is used again and that strangers had their hands in.
+//! The checkout: exactly the sha (or its merge, see [`merge`]), in a tree that is used again and that strangers had their hands in.
 //!
 //! What makes it exact:
 //! - `.git` is brought back to what `git init` makes before every checkout. So no config, hook, attribute,
@@ -23,11 +23,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 
 use super::processes::{Processes, Sink, Stopped};
+use super::protocol::WorkerJob;
 use super::room::{Room, empty_directory, make_directory, remove};
 use crate::logic::build::CheckEnd;
+
+mod merge;
+
+pub use merge::NoMerge;
 
 /// How long one call of git may take: a first checkout of gigabytes onto an old card.
 const GIT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
@@ -36,17 +41,16 @@ const GIT_OUTPUT_BYTES_MAX: usize = 64 * 1024;
 /// HEAD until git itself has set it, so that finding the sha there is proof of a whole checkout.
 const NO_HEAD: &str = "ref: refs/heads/none\n";
 
-/// Makes `room.tree` a checkout of exactly `sha`, whose objects are in `mirror`. A tree that resists is
-/// removed and made again, once. What git said goes to `log` if it failed.
+/// Makes `room.tree` a checkout of exactly the job's sha, or of its merge into the base, out of the mirror's objects. A
+/// tree that resists is removed and made again, once. What git said goes to `log` if it failed.
 ///
 /// # Errors
-/// `Stopped`; a sha that is none or is not in the mirror; whatever git or the file system says.
-pub fn check_out(room: &Room, mirror: &Path, sha: &str, processes: &mut Processes, log: &mut Sink) -> Result<()> {
-    let hex = sha.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    ensure!(hex && matches!(sha.len(), 40 | 64), "“{sha}” is not the full sha of a commit");
-    let mut tree = Tree { room, mirror, sha, processes, log };
+/// `Stopped`; [`NoMerge`]; a sha that is none or is not in the mirror; whatever git or the file system says.
+pub fn check_out(room: &Room, job: &WorkerJob, processes: &mut Processes, log: &mut Sink) -> Result<()> {
+    ensure!(is_sha(&job.sha), "“{}” is not the full sha of a commit", job.sha);
+    let mut tree = Tree { room, job, processes, log };
     let Err(error) = tree.make() else { return Ok(()) };
-    if error.is::<Stopped>() || !tree.has_commit()? {
+    if error.is::<Stopped>() || error.is::<NoMerge>() || !tree.has_commit()? {
         return Err(error);
     }
     let note = format!("The tree could not be used again ({error:#}); making it anew.\n");
@@ -56,10 +60,14 @@ pub fn check_out(room: &Room, mirror: &Path, sha: &str, processes: &mut Processe
     tree.make()
 }
 
+/// Whether these are all digits of a commit's name.
+fn is_sha(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 struct Tree<'a, 'b> {
     room: &'a Room,
-    mirror: &'a Path,
-    sha: &'a str,
+    job: &'a WorkerJob,
     processes: &'a mut Processes,
     log: &'a mut Sink<'b>,
 }
@@ -71,13 +79,14 @@ impl Tree<'_, '_> {
         self.clear_index()?;
         open_up(&self.room.tree)?;
         // Twice as fast as `reset --hard`, which doesn't look at files in parallel.
-        self.git(&["checkout", "--quiet", "--force", "--detach", self.sha, "--"])?;
+        let commit = self.commit()?;
+        self.git(&["checkout", "--quiet", "--force", "--detach", &commit, "--"])?;
         let said = self.git(&["clean", "-ffdxq"])?;
         ensure!(said.is_empty(), "git clean did not get everywhere");
         let index = fs::read(&self.room.index).context("git wrote no index")?;
         self.empty_submodules(&index)?;
         let head = fs::read_to_string(self.git_directory().join("HEAD")).context("git wrote no HEAD")?;
-        ensure!(head.trim_end() == self.sha, "git checked out {} instead of {}", head.trim_end(), self.sha);
+        ensure!(head.trim_end() == commit, "git checked out {} instead of {commit}", head.trim_end());
         self.hand_out(&index)
     }
 
@@ -100,7 +109,7 @@ impl Tree<'_, '_> {
             empty_directory(&self.room.tree.join(directory), kept, self.processes)?;
         }
         let git = self.git_directory();
-        let format = if self.sha.len() == 64 { "1\n[extensions]\n\tobjectFormat = sha256" } else { "0" };
+        let format = if self.job.sha.len() == 64 { "1\n[extensions]\n\tobjectFormat = sha256" } else { "0" };
         let config = format!("[core]\n\tbare = false\n\tfilemode = true\n\trepositoryformatversion = {format}\n");
         put(&git.join("config"), config.as_bytes())?;
         put(&git.join("objects/info/alternates"), &self.alternates()?)?;
@@ -108,8 +117,8 @@ impl Tree<'_, '_> {
     }
 
     fn alternates(&self) -> Result<Vec<u8>> {
-        let objects = self.mirror.join("objects");
-        ensure!(objects.is_dir(), "the mirror {} is not a git repository", self.mirror.display());
+        let objects = self.job.mirror.join("objects");
+        ensure!(objects.is_dir(), "the mirror {} is not a git repository", self.job.mirror.display());
         let line = objects.as_os_str().as_bytes();
         ensure!(line.starts_with(b"/") && !line.contains(&b'\n'), "git can't borrow from {}", objects.display());
         Ok([line, b"\n"].concat())
@@ -126,7 +135,7 @@ impl Tree<'_, '_> {
 
     /// As git would leave them in a new clone: an earlier build may have filled them.
     fn empty_submodules(&mut self, index: &[u8]) -> Result<()> {
-        for path in submodules(index, self.sha.len() / 2).context("the index that git wrote can't be read")? {
+        for path in submodules(index, self.job.sha.len() / 2).context("the index that git wrote can't be read")? {
             empty_directory(&self.room.tree.join(path), &[], self.processes)?;
         }
         Ok(())
@@ -145,16 +154,23 @@ impl Tree<'_, '_> {
     }
 
     fn has_commit(&mut self) -> Result<bool> {
-        let commit = format!("{}^{{commit}}", self.sha);
+        let commit = format!("{}^{{commit}}", self.job.sha);
         let mut command = self.git_command(&["cat-file", "-e", &commit]);
-        command.env("GIT_DIR", self.mirror).current_dir("/");
+        command.env("GIT_DIR", &self.job.mirror).current_dir("/");
         let (end, _) = self.processes.run(command, GIT_TIMEOUT.into(), &mut |_| Ok(()))?;
         Ok(end == CheckEnd::Exited(0))
     }
 
     /// What git said, if it was content; else that goes to the log, and its last line is the error.
     fn git(&mut self, args: &[&str]) -> Result<Vec<u8>> {
-        let command = self.git_command(args);
+        match self.run(self.git_command(args))? {
+            (CheckEnd::Exited(0), said) => Ok(said),
+            (end, said) => Err(self.failed(args[0], end, &said)),
+        }
+    }
+
+    /// How it ended, and the last of what it said.
+    fn run(&mut self, command: Command) -> Result<(CheckEnd, Vec<u8>)> {
         let mut said = Vec::new();
         let mut sink = |bytes: &[u8]| {
             said.extend_from_slice(bytes);
@@ -162,14 +178,17 @@ impl Tree<'_, '_> {
             Ok(())
         };
         let (end, _) = self.processes.run(command, GIT_TIMEOUT.into(), &mut sink)?;
-        if end == CheckEnd::Exited(0) {
-            return Ok(said);
+        Ok((end, said))
+    }
+
+    fn failed(&mut self, what: &str, end: CheckEnd, said: &[u8]) -> Error {
+        if let Err(stopped) = (self.log)(said) {
+            return stopped;
         }
-        (self.log)(&said)?;
-        let text = String::from_utf8_lossy(&said);
+        let text = String::from_utf8_lossy(said);
         match text.trim_end().lines().last() {
-            Some(last) => bail!("git {}: {last}", args[0]),
-            None => bail!("git {} ended without a word: {end:?}", args[0]),
+            Some(last) => anyhow!("git {what}: {last}"),
+            None => anyhow!("git {what} ended without a word: {end:?}"),
         }
     }
 

@@ -26,6 +26,7 @@ mod outages;
 mod restarts;
 mod secrets;
 mod setup;
+mod source;
 mod standins;
 mod statuses;
 mod support;

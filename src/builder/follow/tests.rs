@@ -52,11 +52,12 @@ fn frames(frames: &[Frame]) -> Vec<u8> {
 
 fn a_job() -> Frame {
     let job = job(String::new(), String::new());
-    Frame::Job(WorkerJob {
+    Frame::Job(Box::new(WorkerJob {
         build: 5,
         repository: job.repository,
         pull: 7,
         sha: job.sha,
+        base_sha: None,
         base_ref: job.base_ref,
         head_ref: job.head_ref,
         mirror: "/".into(),
@@ -65,7 +66,7 @@ fn a_job() -> Frame {
         checks: job.checks,
         silence: job.silence,
         secrets: Vec::new(),
-    })
+    }))
 }
 
 #[test]

@@ -109,7 +109,7 @@ pub fn soon(cancel: BorrowedFd<'_>, millis: u64) -> Watch<'_> {
 }
 
 /// What git says when it fails.
-pub fn failed(done: Result<String, Failure>) -> String {
+pub fn failed<T: std::fmt::Debug>(done: Result<T, Failure>) -> String {
     let Err(Failure::Failed(said)) = done else { panic!("{done:?}") };
     said
 }
@@ -120,7 +120,7 @@ fn fetch(git: &Git, url: &str, sha: &str) -> (Result<String, Failure>, TempDir) 
     let (cancel, _keep) = std::io::pipe().unwrap();
     let mirror = Mirror::new(dir.path(), "acme/app");
     let done = mirror.fetch(git, &job(url.to_owned(), sha.to_owned()), soon(cancel.as_fd(), 60_000));
-    (done, dir)
+    (done.map(|fetched| fetched.said), dir)
 }
 
 #[test]

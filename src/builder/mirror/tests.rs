@@ -34,7 +34,7 @@ impl Bench {
         }
     }
 
-    fn try_fetch(&self, url: &str, sha: &str) -> Result<String, Failure> {
+    fn try_fetch(&self, url: &str, sha: &str) -> Result<Fetched, Failure> {
         let (cancel, _keep) = std::io::pipe().unwrap();
         let job = job(url.to_owned(), sha.to_owned());
         self.mirror.fetch(&bare(None, ""), &job, soon(cancel.as_fd(), 60_000))
@@ -58,7 +58,8 @@ fn a_head_is_fetched_by_its_sha_and_keeps_a_ref() {
     // Pushed over before it was fetched: the payload's sha counts, not what the ref says by now.
     let second = bench.origin.push(7, "two");
     bench.origin.push(7, "three");
-    let said = bench.try_fetch(&bench.origin.url(), &second).unwrap();
+    let fetched = bench.try_fetch(&bench.origin.url(), &second).unwrap();
+    let said = fetched.said;
     assert!(said.contains("refs/pull/7/head") && !said.contains("warning"), "{said}");
     assert_eq!(bench.head(), Some(second));
     let config = fs::read_to_string(bench.mirror.path().join("config")).unwrap();
@@ -189,4 +190,36 @@ fn upkeep_comes_when_much_has_piled_up() {
     assert_eq!(files(&packs, Some("pack")), 1);
     assert_eq!(bench.head(), Some(sha));
     assert!(bench.mirror.tidy(&bare(None, "")).is_none());
+}
+
+#[test]
+fn the_tip_of_the_base_comes_beside_the_head() {
+    let bench = Bench::new();
+    let main = |text: &str| {
+        let sha = bench.origin.commit(text);
+        git(bench.origin.dir.path(), &["update-ref", "refs/heads/main", &sha], "").unwrap();
+        sha
+    };
+    let head = bench.origin.push(7, "head");
+    let fetch = |base_ref: &str| {
+        let (cancel, _keep) = std::io::pipe().unwrap();
+        let job = Job { base_ref: base_ref.to_owned(), tested: Tested::Merge, ..job(bench.origin.url(), head.clone()) };
+        let fetched = bench.mirror.fetch(&bare(None, ""), &job, soon(cancel.as_fd(), 60_000));
+        fetched.map(|fetched| fetched.base_sha)
+    };
+    let gist_of = |base_ref: &str| gist(&failed(fetch(base_ref)));
+    assert_eq!(gist_of("main"), "couldn't find remote ref refs/heads/main");
+    for text in ["one", "two"] {
+        let tip = main(text);
+        let lock = bench.mirror.path().join("refs/pull/7/base.lock");
+        fs::create_dir_all(lock.parent().unwrap()).unwrap();
+        fs::write(lock, "").unwrap();
+        assert_eq!(fetch("main").unwrap(), Some(tip.clone()), "it moves while the head stays");
+        assert_eq!((bench.head(), bench.git(&["rev-parse", "refs/pull/7/base"])), (Some(head.clone()), Some(tip)));
+    }
+    for odd in ["main:refs/pull/9/head", "*", "no such"] {
+        assert!(fetch(odd).is_err(), "{odd}");
+    }
+    assert_eq!(gist_of("main:refs/pull/9/head"), "main:refs/pull/9/head is no name of a branch");
+    assert_eq!(bench.git(&["rev-parse", "--verify", "refs/pull/9/head"]), None);
 }

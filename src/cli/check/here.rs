@@ -14,7 +14,7 @@ use crate::builder::{UNIT_SOCKETS, instance, read_secret};
 use crate::config::{Config, Surroundings};
 use crate::daemon::space::Room;
 use crate::lights;
-use crate::logic::policy::Isolation;
+use crate::logic::policy::{Isolation, Tested};
 use crate::logic::secret::SecretFile;
 
 /// When this was written: a clock that shows less has not been set. 2026-01-01, UTC.
@@ -22,6 +22,9 @@ const CLOCK_MIN: Duration = Duration::from_secs(1_767_225_600);
 
 /// The oldest git that speaks protocol version 2 by itself, which fetching a head by its sha needs.
 const GIT_MIN: (u32, u32) = (2, 26);
+
+/// The oldest git that merges without a tree: `git merge-tree --write-tree`.
+const GIT_MIN_TO_MERGE: (u32, u32) = (2, 38);
 
 pub fn findings(config: &Config, surroundings: &Surroundings) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -39,7 +42,7 @@ pub fn findings(config: &Config, surroundings: &Surroundings) -> Vec<Finding> {
     findings.push(directory("state", &config.state_dir));
     findings.push(directory("cache", &config.cache_dir));
     findings.push(clock());
-    findings.push(Finding::of("git", git()));
+    findings.push(Finding::of("git", git(config)));
     findings.push(Finding::of("lamp", lights::probe(&config.lights)));
     findings.extend(isolation(config));
     findings.push(match control::is_stopped(config) {
@@ -114,7 +117,9 @@ fn clock() -> Finding {
     }
 }
 
-fn git() -> Result<String, String> {
+fn git(config: &Config) -> Result<String, String> {
+    let merges = config.repositories.iter().any(|r| r.tested == Tested::Merge);
+    let oldest = if merges { GIT_MIN_TO_MERGE } else { GIT_MIN };
     let cure = "install it: `apt install git`";
     let output =
         Command::new("git").arg("--version").output().map_err(|e| format!("can't be started ({e}): {cure}"))?;
@@ -122,8 +127,8 @@ fn git() -> Result<String, String> {
     let version = said.split(' ').nth(2).unwrap_or_default();
     let mut numbers = version.split('.').map_while(|n| n.parse::<u32>().ok());
     match (numbers.next(), numbers.next()) {
-        (Some(major), Some(minor)) if (major, minor) >= GIT_MIN => Ok(version.to_owned()),
-        (Some(_), Some(_)) => Err(format!("{version} is too old: {}.{} or newer is needed", GIT_MIN.0, GIT_MIN.1)),
+        (Some(major), Some(minor)) if (major, minor) >= oldest => Ok(version.to_owned()),
+        (Some(_), Some(_)) => Err(format!("{version} is too old: {}.{} or newer is needed", oldest.0, oldest.1)),
         _ => Err(format!("does not say its version ({said}): {cure}")),
     }
 }

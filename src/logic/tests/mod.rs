@@ -11,6 +11,7 @@ pub mod model;
 mod outages;
 mod queue;
 mod scenario;
+mod source;
 mod statuses;
 pub mod storm;
 mod words;

@@ -9,6 +9,8 @@
 //! 6s event push                          any other event
 //! 6s comment acme/app#7 by alice /test   a word under it: /test, /approve 1a2b000, /cancel; alice and bob may
 //! 7s started #1                          the builder's words; also `not fetched #1 why`, `no worker #1 why`
+//! 8s skipped #1                          its message says [skip ci]; also `conflict #1`
+//! 8s named #1 lint,test                  by the head's file; `named #1`: there is none; `named #1 wrong why`
 //! 8s check #1/0 started                  then passed 41s, exit 2 41s, signal 11 41s, timeout 10m, broken why
 //! 9s finished #1                         with words: why not every check ran
 //! 9s passes #1                           all of that at once; also `fails #1`
@@ -287,6 +289,9 @@ impl World {
                 format!("{} {build}{}", answer.status, answer.result)
             }
             Effect::StartBuild(job) => {
+                if job.reads_checks {
+                    return format!("read #{}", job.build);
+                }
                 let checks: Vec<_> = job.checks.iter().map(|c| c.context.as_str()).collect();
                 let secrets: String = job.secrets.iter().map(|s| format!(" knowing {}", s.name)).collect();
                 format!("start #{} {}{secrets}", job.build, checks.join(", "))

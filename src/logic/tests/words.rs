@@ -7,7 +7,9 @@ use crate::logic::event::{
     BuildNews, Command, Comment, Delivery, DeliveryKey, Hook, LookUp, PostOutcome, PullAction, PullPayload, Shown,
     StatusState, Word,
 };
-use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Network, Policy, RepositoryPolicy};
+use crate::logic::policy::{
+    Approval, CheckPolicy, CheckSource, Follow, Isolation, Network, Policy, RepositoryPolicy, Tested,
+};
 use crate::logic::secret::SecretFile;
 
 /// One repository, one check, one worker, and the contract's defaults.
@@ -39,6 +41,9 @@ pub fn repository(name: &str, checks: &str) -> RepositoryPolicy {
         network: Network::Internet,
         checks: checks.split(',').map(check).collect(),
         secrets: Vec::new(),
+        check_source: CheckSource::Box,
+        tested: Tested::Head,
+        skip_ci: false,
     }
 }
 
@@ -58,9 +63,14 @@ pub fn settings(policy: &mut Policy, settings: &str) {
             ("repositories", names) => {
                 policy.repositories = names.split(',').map(|n| repository(n, "pilotlight")).collect();
             }
+            ("source", source) => {
+                let source = if source == "repository" { CheckSource::Repository } else { CheckSource::Box };
+                policy.repositories.iter_mut().for_each(|r| r.check_source = source);
+            }
+            ("skip", word) => policy.repositories.iter_mut().for_each(|r| r.skip_ci = word == "on"),
             ("checks", contexts) => {
                 for r in &mut policy.repositories {
-                    *r = repository(&r.name, contexts);
+                    r.checks = repository(&r.name, contexts).checks;
                 }
             }
             ("secrets", names) => {
@@ -213,6 +223,11 @@ pub fn news(all: &[&str]) -> (BuildId, BuildNews) {
         ["started", build] => (id(build), BuildNews::Started),
         ["not", "fetched", build, why @ ..] => (id(build), BuildNews::NotFetched { error: why.join(" ") }),
         ["no", "worker", build, why @ ..] => (id(build), BuildNews::NoWorker { error: why.join(" ") }),
+        ["skipped", build] => (id(build), BuildNews::Skipped { marker: "[skip ci]" }),
+        ["named", build, "wrong", why @ ..] => (id(build), BuildNews::Named { checks: Err(why.join(" ")) }),
+        ["named", build] => (id(build), named("")),
+        ["named", build, contexts] => (id(build), named(contexts)),
+        ["conflict", build] => (id(build), BuildNews::Conflict),
         ["finished", build] => (id(build), BuildNews::Finished { error: None }),
         ["finished", build, why @ ..] => (id(build), BuildNews::Finished { error: Some(why.join(" ")) }),
         ["check", check, rest @ ..] => {
@@ -222,6 +237,12 @@ pub fn news(all: &[&str]) -> (BuildId, BuildNews) {
         }
         _ => panic!("no such line: {all:?}"),
     }
+}
+
+/// The head names these contexts, with commas between, or none.
+pub fn named(contexts: &str) -> BuildNews {
+    let checks = if contexts.is_empty() { Vec::new() } else { repository("acme/app", contexts).checks };
+    BuildNews::Named { checks: Ok(checks) }
 }
 
 fn check_news(check: usize, all: &[&str]) -> BuildNews {

@@ -8,6 +8,7 @@ fn job() -> WorkerJob {
         repository: "acme/app".into(),
         pull: 3,
         sha: "1a2b".repeat(10),
+        base_sha: Some("3c4d".repeat(10)),
         base_ref: "main".into(),
         head_ref: "fäncy\n".into(),
         mirror: "/mirror".into(),
@@ -28,7 +29,7 @@ fn job() -> WorkerJob {
 fn what_is_written_is_read_again() {
     let took = Duration::new(3, 7);
     let frames = [
-        Frame::Job(job()),
+        Frame::Job(Box::new(job())),
         Frame::Log(vec![]),
         Frame::Log(vec![0, 255, 10]),
         Frame::Log(vec![7; FRAME_BYTES_MAX as usize]),

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -43,6 +43,15 @@ impl Origin {
     pub fn commit_on(&self, parent: &str, files: &[(&str, &str)]) -> String {
         self.git(&["checkout", "-q", "--force", "--detach", parent]);
         self.commit_now(files)
+    }
+
+    /// A commit on top of the base with that message, after `change` has changed the files in the directory it gets.
+    pub fn commit_as(&self, message: &str, change: impl FnOnce(&Path)) -> String {
+        self.git(&["checkout", "-q", "--force", "--detach", &self.base]);
+        change(&self.staging());
+        self.git(&["add", "--all"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        self.git(&["rev-parse", "HEAD"]).trim().to_owned()
     }
 
     /// Makes `refs/pull/N/head` point to `sha`, whatever it pointed to before, as GitHub does after a push,

@@ -7,11 +7,14 @@ use fastrand::Rng;
 
 use crate::logic::build::CheckEnd;
 use crate::logic::event::{BuildNews, Job};
-use crate::logic::policy::{Approval, Follow, Isolation, Policy};
+use crate::logic::policy::{Approval, CheckSource, Follow, Isolation, Policy, Tested};
 use crate::logic::tests::words;
 
 /// A build in the hands of a builder.
 pub struct Running {
+    /// What it says of the head before a worker has it.
+    reads: Option<BuildNews>,
+    tested: Tested,
     started: bool,
     /// It was told to stop.
     pub stopped: bool,
@@ -22,7 +25,7 @@ pub struct Running {
 impl Running {
     pub fn new(job: &Job) -> Running {
         let checks = job.checks.iter().map(|c| c.index).collect();
-        Running { started: false, stopped: false, checks, now: None }
+        Running { reads: of_head(job), tested: job.tested, started: false, stopped: false, checks, now: None }
     }
 
     /// The next word; when all is `calm`, a good one.
@@ -37,6 +40,7 @@ impl Running {
             return match rng.u8(..10) {
                 0..2 if !calm => BuildNews::NotFetched { error: "no such ref".to_owned() },
                 2 if !calm => BuildNews::NoWorker { error: "no unit".to_owned() },
+                _ if self.reads.is_some() => self.reads.take().expect("just seen"),
                 _ => {
                     self.started = true;
                     BuildNews::Started
@@ -45,6 +49,9 @@ impl Running {
         }
         if let Some(check) = self.now.take() {
             return BuildNews::CheckFinished { check, end: end(rng), took: Duration::from_secs(41), log_end: 2 };
+        }
+        if self.tested == Tested::Merge && rng.u8(..10) == 0 {
+            return BuildNews::Conflict;
         }
         match self.checks.pop_front() {
             Some(check) => {
@@ -56,10 +63,27 @@ impl Running {
     }
 }
 
+/// What a head says of itself: always the same.
+fn of_head(job: &Job) -> Option<BuildNews> {
+    let number = job.sha.bytes().map(usize::from).sum::<usize>();
+    if job.may_skip && number % 5 == 0 {
+        return Some(BuildNews::Skipped { marker: "[skip ci]" });
+    }
+    let wrong = || BuildNews::Named { checks: Err("it is wrong".to_owned()) };
+    let said = || FILES.get(number % 4).map_or_else(wrong, |contexts| words::named(contexts));
+    job.reads_checks.then(said)
+}
+
+/// Files of heads, by the contexts in them.
+const FILES: [&str; 3] = ["", "lint,doc", "Doc"];
+
 /// Any word at all.
 pub fn any(rng: &mut Rng) -> BuildNews {
     let check = rng.usize(..4);
-    match rng.u8(..6) {
+    match rng.u8(..9) {
+        6 => BuildNews::Skipped { marker: "[skip ci]" },
+        7 => words::named(FILES[rng.usize(..FILES.len())]),
+        8 => BuildNews::Conflict,
         0 => BuildNews::Started,
         1 => BuildNews::NotFetched { error: "no such ref".to_owned() },
         2 => BuildNews::NoWorker { error: "no unit".to_owned() },
@@ -71,7 +95,8 @@ pub fn any(rng: &mut Rng) -> BuildNews {
 
 /// Whether the builder holds the build no more.
 pub fn gives_back(news: &BuildNews) -> bool {
-    matches!(news, BuildNews::NotFetched { .. } | BuildNews::NoWorker { .. } | BuildNews::Finished { .. })
+    use BuildNews::{Conflict, Finished, Named, NoWorker, NotFetched, Skipped};
+    matches!(news, NotFetched { .. } | NoWorker { .. } | Skipped { .. } | Named { .. } | Conflict | Finished { .. })
 }
 
 /// Another policy. With `restless`, repositories and checks change too.
@@ -90,6 +115,13 @@ pub fn shuffle(policy: &mut Policy, rng: &mut Rng, restless: bool) {
         let mut repository = |name| words::repository(name, checks[rng.usize(..checks.len())]);
         policy.repositories = vec![repository("acme/app"), repository("acme/lib")];
         policy.repositories.truncate(rng.usize(1..3));
+        for repository in &mut policy.repositories {
+            repository.check_source = if rng.bool() { CheckSource::Box } else { CheckSource::Repository };
+        }
+    }
+    for repository in &mut policy.repositories {
+        repository.skip_ci = rng.bool();
+        repository.tested = if rng.bool() { Tested::Head } else { Tested::Merge };
     }
 }
 

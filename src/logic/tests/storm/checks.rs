@@ -25,6 +25,10 @@ impl Storm {
                 assert_eq!(outside(before), outside(build), "a build ends once");
             }
             assert!(build.attempt <= ATTEMPTS_MAX);
+            if build.reason.as_ref().is_some_and(|why| why.starts_with("Skipped: [")) {
+                let stranger = self.all.pulls[&(build.repository.clone(), build.pull)].fork;
+                assert!(!stranger && !build.asked, "build {} must not skip", build.id);
+            }
         }
         self.all.apply(change);
     }
@@ -47,7 +51,9 @@ impl Storm {
         };
         assert!(!pull.fork || self.policy.isolation == Isolation::Systemd, "a fork runs without isolation");
         assert!(!asks || pull.approved_sha.as_ref() == Some(&job.sha), "nobody let {} in", job.sha);
-        assert!(!job.checks.is_empty() && job.sha == pull.head_sha, "build {} is of the head", job.build);
+        assert_eq!(job.checks.is_empty(), job.reads_checks, "checks of build {}", job.build);
+        assert_eq!(job.sha, pull.head_sha, "build {} is of the head", job.build);
+        assert!(!job.may_skip || !pull.fork, "a stranger's head has no say");
         let (active, workers) = (&self.state.queue.active, self.policy.workers);
         assert!(active.len() <= workers, "{} builds, {workers} workers", active.len());
         assert_eq!(job.stranger, pull.fork, "whose unit build {} gets", job.build);

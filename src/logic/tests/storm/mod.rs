@@ -18,7 +18,7 @@ use hub::Hub;
 use super::{model, words};
 use crate::logic::build::{BuildId, BuildState};
 use crate::logic::event::{Change, Command, Decision, Delivery, Event, Found, LookUp, Now, Post, PullPayload, ReplyId};
-use crate::logic::policy::{Policy, RepositoryPolicy};
+use crate::logic::policy::{CheckSource, Policy, RepositoryPolicy};
 use crate::logic::rows::Rows;
 use crate::logic::state::State;
 
@@ -127,6 +127,9 @@ impl Storm {
         let now = Now { mono: Duration::ZERO, wall: START };
         let mut policy = words::policy();
         policy.repositories = vec![words::repository("acme/app", "lint,test"), words::repository("acme/lib", "test")];
+        if rng.bool() {
+            policy.repositories[1].check_source = CheckSource::Repository;
+        }
         builders::shuffle(&mut policy, &mut rng, false);
         let (state, first) = State::load(Rows::default(), policy.clone(), now);
         let mut storm = Storm {
