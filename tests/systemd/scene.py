@@ -72,6 +72,7 @@ class Scene:
 
     def __enter__(self):
         self.install()
+        self.set_up()
         self.box.boot()
         self.box.run(OFFICE)
         self.serve_github()
@@ -94,6 +95,9 @@ class Scene:
             shutil.copy(SYSTEMD / kind / "pilotlight.conf", root / "usr/lib" / kind)
             subprocess.run([f"systemd-{kind.removesuffix('.d')}", f"--root={root}", *["--create"] * (kind[0] == "t"),
                             "pilotlight.conf"], check=True, stderr=subprocess.DEVNULL)
+
+    def set_up(self):
+        root = self.box.root
         self.configure(CONFIG + "".join(f'[[repository]]\nname = "{name}"\nclone_url = "file:///srv/{name}.git"\n{lines}\n'
                                         for name, lines in self.repositories.items()))
         for name, words in (("github-token", TOKEN), ("webhook-secret", SECRET)):
