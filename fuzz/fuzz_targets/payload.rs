@@ -45,6 +45,10 @@ fn check(read: &Result<Hook, Refusal>) {
     match read {
         Ok(Hook::Pull(pull)) => check_pull(pull),
         Ok(Hook::Comment(comment)) => check_comment(comment),
+        Ok(Hook::Status(status)) => {
+            assert!(matches!(status.sha.len(), 40 | 64) && status.repository.contains('/'));
+            assert!(!status.shown.context.contains(|c: char| c.is_control()), "{:?}", status.shown.context);
+        }
         Ok(_) => {}
         Err(refusal) => {
             assert_eq!(refusal.status, 400, "{refusal:?}");

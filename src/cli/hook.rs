@@ -10,8 +10,8 @@ use crate::config::{Config, Secret, Surroundings};
 use crate::github::{Client, GithubConfig, Hook, Wanted};
 use crate::lights::terminal::harmless;
 
-/// What pilotlight listens to: pushes to pull requests, and words in their comments.
-const EVENTS: [&str; 2] = ["pull_request", "issue_comment"];
+/// What pilotlight listens to: pushes to pull requests, words in their comments, and what others say of a head.
+const EVENTS: [&str; 3] = ["pull_request", "issue_comment", "status"];
 
 pub fn run(config_path: &Path, word: HookWord) -> Result<(), Failure> {
     let surroundings = Surroundings::for_person(config_path);
@@ -45,7 +45,7 @@ pub fn install(config: &Config, token: Option<&Secret>, repository: &str, url: &
     let secret = config.webhook.secret.as_ref();
     let secret =
         secret.context("webhook.listen is \"off\": nothing would hear a webhook. Take that line away first")?;
-    let wanted = Wanted { url, secret: secret.expose(), events: &EVENTS };
+    let wanted = Wanted { url, secret: secret.expose(), events: events(config) };
     let words = |said: String| anyhow!(said);
     let hooks = client.hooks(repository).map_err(words)?;
     let ours = ours(&client, repository, &hooks, url, &config.webhook.path).map_err(words)?;
@@ -118,20 +118,26 @@ fn show(config: &Config) -> Result<()> {
             println!("{}: no webhook ends in {}: `pilotlight hook install`", repository.name, config.webhook.path);
         }
         for hook in ours {
-            println!("{}: {}", repository.name, line(hook));
+            println!("{}: {}", repository.name, line(hook, events(config)));
         }
     }
     Ok(())
 }
 
-fn line(hook: &Hook) -> String {
+/// Others' statuses only where they are wanted: each status of ours would come back, too.
+fn events(config: &Config) -> &'static [&'static str] {
+    if config.include_external { &EVENTS } else { &EVENTS[..2] }
+}
+
+fn line(hook: &Hook, events: &[&str]) -> String {
     let last = match hook.last_code {
         None => "has delivered nothing yet".to_owned(),
         Some(code @ 200..300) => format!("last delivery arrived ({code})"),
         Some(code) => format!("last delivery failed ({code})"),
     };
     let active = if hook.active { "" } else { ", NOT active" };
-    let lacks: Vec<_> = EVENTS.into_iter().filter(|e| !hook.events.iter().any(|has| has == e || has == "*")).collect();
+    let lacks: Vec<_> =
+        events.iter().copied().filter(|e| !hook.events.iter().any(|has| has == e || has == "*")).collect();
     let lacks = if lacks.is_empty() { String::new() } else { format!(", lacks {}", lacks.join(" and ")) };
     format!("webhook {} at {}, {last}{active}{lacks}", hook.id, harmless(&hook.url))
 }

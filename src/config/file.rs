@@ -15,6 +15,7 @@ use crate::lights::pins::{self, Pins};
 use crate::lights::{DriverKind, LightsConfig};
 use crate::logic::policy::{Approval, CheckPolicy, CheckSource, Follow, Isolation, Network, RepositoryPolicy, Tested};
 use crate::logic::secret::SecretFile;
+use crate::logic::wording::distance;
 
 /// Builds at once, at most: each is a thread and a tree, and the biggest Pi has four cores.
 const WORKERS_MAX: usize = 16;
@@ -75,7 +76,10 @@ struct LightsTable {
     preset: Option<Spanned<String>>,
     active_low: bool,
     blink: bool,
+    self_test: bool,
     follow: Follow,
+    repositories: Vec<Spanned<String>>,
+    include_external: bool,
 }
 
 #[derive(Deserialize)]
@@ -172,7 +176,10 @@ impl Default for LightsTable {
             preset: None,
             active_low: false,
             blink: true,
+            self_test: true,
             follow: Follow::Latest,
+            repositories: Vec::new(),
+            include_external: false,
         }
     }
 }
@@ -226,6 +233,9 @@ pub fn check(file: File, surroundings: &Surroundings) -> Result<Config, Problem>
         },
         blink: file.lights.blink,
         follow: file.lights.follow,
+        lamp_repositories: lamp_repositories(&file.lights.repositories, &repositories)?,
+        include_external: file.lights.include_external,
+        self_test: file.lights.self_test,
         lights: lights(file.lights)?,
         builder: Builder {
             workers,
@@ -322,6 +332,20 @@ fn secrets(tables: Vec<SecretTable>) -> Result<Vec<SecretFile>, Problem> {
         secrets.push(SecretFile { name, file: table.file.into_inner() });
     }
     Ok(secrets)
+}
+
+/// The lamp can be about what is configured alone.
+fn lamp_repositories(named: &[Spanned<String>], known: &[RepositoryPolicy]) -> Result<Vec<String>, Problem> {
+    let one = |name: &Spanned<String>| {
+        let text = name.get_ref();
+        if let Some(found) = known.iter().find(|r| r.name.eq_ignore_ascii_case(text)) {
+            return Ok(found.name.clone());
+        }
+        let nearest = known.iter().map(|r| r.name.as_str()).min_by_key(|known| distance(text, known));
+        let words = format!("there is no [[repository]] `{text}`: did you mean `{}`?", nearest.unwrap_or_default());
+        Err(Problem { at: Some(name.span()), words })
+    };
+    named.iter().map(one).collect()
 }
 
 fn lights(table: LightsTable) -> Result<LightsConfig, Problem> {

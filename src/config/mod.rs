@@ -35,6 +35,11 @@ pub struct Config {
     pub lights: LightsConfig,
     pub blink: bool,
     pub follow: Follow,
+    /// The repositories that the lamp is about; none named: all.
+    pub lamp_repositories: Vec<String>,
+    pub include_external: bool,
+    /// The daemon begins with a colour test.
+    pub self_test: bool,
     pub builder: Builder,
     pub state_dir: PathBuf,
     pub cache_dir: PathBuf,
@@ -154,6 +159,8 @@ impl Config {
             approval: self.builder.approval,
             silence: self.builder.silence,
             follow: self.follow,
+            lamp_repositories: self.lamp_repositories.clone(),
+            include_external: self.include_external,
             blink: self.blink,
             dashboard_url: dashboard_url.to_owned(),
         }

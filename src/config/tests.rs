@@ -41,6 +41,7 @@ fn what_is_left_out_is_as_the_contract_says() {
     assert_eq!(config.lights.driver, DriverKind::Gpio);
     assert_eq!(config.lights.pins, Pins { red: 21, yellow: 20, green: 16 });
     assert!(!config.lights.active_low && config.blink && config.follow == Follow::Latest);
+    assert!(config.self_test && !config.include_external && config.lamp_repositories.is_empty());
     assert_eq!((config.builder.workers, config.builder.isolation), (1, Isolation::Systemd));
     assert_eq!(config.builder.approval, Approval::Forks);
     assert_eq!(config.database().to_str(), Some("/state/pilotlight.db"));
@@ -85,7 +86,8 @@ fn the_shipped_file_shows_every_key_beside_its_default() {
     let secret = all.repositories[0].secrets.pop().unwrap();
     assert_eq!((secret.name.as_str(), secret.file.to_str()), ("NPM_TOKEN", Some("/etc/pilotlight/secrets/npm-token")));
     assert_eq!(debug(&all), debug(&shipped));
-    let keys = "listen path secret_file max_body api_url token_file listen url driver pins active_low blink follow \
+    let keys = "listen path secret_file max_body api_url token_file listen url driver pins active_low blink self_test \
+                follow repositories include_external \
                 workers timeout silence isolation approval state_dir cache_dir name clone_url network skip_ci checks \
                 test context run timeout name file";
     let shown = text.lines().filter_map(|l| l.split_once(" = ")).map(|(key, _)| key).filter(|k| !k.starts_with('#'));
@@ -98,6 +100,7 @@ fn everything_can_be_said() {
         "[webhook]\nlisten = \"off\"\n[dashboard]\nlisten = \"localhost:0\"\nurl = \"https://ci.acme.example/\"\n\
          [github]\napi_url = \"https://git.acme.example:8443/api/v3/\"\n\
          [lights]\ndriver = \"terminal\"\npreset = \"pi-traffic\"\nactive_low = true\nblink = false\nfollow = \"worst\"\n\
+         self_test = false\nrepositories = [\"ACME/app\"]\ninclude_external = true\n\
          [builder]\nworkers = 16\ntimeout = \"1h 30m\"\nsilence = \"24h\"\nisolation = \"none\"\napproval = \"all\"\n\
          [[repository]]\nname = \"acme/app\"\nclone_url = \"file:///srv/app.git\"\n\
          [[repository.check]]\ncontext = \"prüfen\"\nrun = \"make\"\ntimeout = \"2h\"\n\
@@ -112,6 +115,8 @@ fn everything_can_be_said() {
     let policy = config.policy("http://box:1");
     assert_eq!((policy.workers, policy.follow, policy.blink), (16, Follow::Worst, false));
     assert_eq!(policy.silence, Duration::from_secs(86_400));
+    assert_eq!((config.self_test, policy.include_external), (false, true));
+    assert!(policy.on_lamp("acme/App") && !policy.on_lamp("acme/.github") && !policy.on_lamp("acme/other"));
     assert_eq!((policy.isolation, policy.approval), (Isolation::None, Approval::All));
     assert_eq!(policy.repositories[0].clone_url, "file:///srv/app.git");
     assert_eq!(policy.repositories[0].checks[0].timeout, Duration::from_secs(5400), "the builder's is shorter");
@@ -131,6 +136,8 @@ fn what_is_wrong_is_told_with_its_place_and_its_cure() {
         "[lights]\nactivelow = true",
         "[lights]\ndriver = \"gpoi\"",
         "[lights]\nfollow = \"best\"",
+        "[lights]\nrepositories = [\"acme/ap\"]",
+        "[lights]\nrepositories = \"acme/app\"",
         "[builder]\nisolation = \"docker\"",
         "[builder]\napproval = \"fork\"",
         "[builder]\nworkers = 17",
@@ -179,6 +186,8 @@ fn what_is_wrong_is_told_with_its_place_and_its_cure() {
         p.toml:2:1: unknown key `activelow`: did you mean `active_low`?
         p.toml:2:10: unknown value `gpoi`, expected one of `gpio`, `gpiochip`, `terminal`, `none`
         p.toml:2:10: unknown value `best`, expected `latest` or `worst`
+        p.toml:2:17: there is no [[repository]] `acme/ap`: did you mean `acme/app`?
+        p.toml:2:16: invalid type: string "acme/app", expected a sequence
         p.toml:2:13: unknown value `docker`, expected `systemd` or `none`
         p.toml:2:12: unknown value `fork`, expected one of `forks`, `none`, `all`
         p.toml:2:11: workers = 17 is out of range: between 1 and 16

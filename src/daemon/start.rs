@@ -124,7 +124,9 @@ impl Daemon {
             ending: false,
             _lock: lock,
         };
-        daemon.lights.play(daemon.now().mono, LampShow::Test);
+        if daemon.config.self_test {
+            daemon.lights.play(daemon.now().mono, LampShow::Test);
+        }
         first.effects.into_iter().for_each(|effect| daemon.act(effect));
         daemon.watch_over()?;
         daemon.announce(addresses);

@@ -2,6 +2,7 @@
 //! deliveries failed. And whether somebody who wrote a comment is of the team.
 
 use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 use ureq::http::header;
@@ -31,7 +32,9 @@ impl Client {
     ) -> Result<Found, PostOutcome> {
         match what {
             LookUp::Pulls { repository } => self.pulls(repository, etags, |page| understand(repository, page)),
-            LookUp::Statuses { repository, sha } => self.statuses(repository, sha),
+            LookUp::Statuses { repository, sha } | LookUp::External { repository, sha } => {
+                self.statuses(repository, sha)
+            }
             LookUp::Deliveries { repository } => self.failed_deliveries(repository, hook_path),
             LookUp::Permission { repository, user } => self.permission(repository, user),
         }
@@ -88,6 +91,8 @@ impl Client {
                 context: status["context"].as_str()?.to_owned(),
                 state: serde_json::from_value::<StatusState>(status["state"].clone()).ok()?,
                 description: status["description"].as_str().unwrap_or_default().to_owned(),
+                updated_at: status["updated_at"].as_str().map_or(0, unix),
+                id: status["id"].as_u64().unwrap_or_default(),
             })
         };
         Ok(Found::Statuses(list.iter().filter_map(shown).collect()))
@@ -159,6 +164,15 @@ impl Client {
     }
 }
 
+/// RFC 3339 in UTC, which GitHub writes with `Z` or `+00:00`, → seconds since 1970; 0, before anything there is, for what
+/// is none.
+fn unix(text: &str) -> i64 {
+    let local = text.trim_end_matches('Z').trim_end_matches("+00:00");
+    let since =
+        humantime::parse_rfc3339(&format!("{local}Z")).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or_default()
+}
+
 fn has_next(answer: &Answer) -> bool {
     let link = answer.headers.get(header::LINK).and_then(|l| l.to_str().ok());
     link.is_some_and(|link| link.contains("rel=\"next\""))
@@ -170,4 +184,15 @@ fn json(answer: &Answer) -> Result<Value, PostOutcome> {
 
 fn unreadable(answer: &Answer) -> PostOutcome {
     PostOutcome::Unreachable { error: format!("GitHub's answer ({}) can't be read", answer.status), wait: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unix;
+
+    #[test]
+    fn times_are_utc_in_both_spellings() {
+        let table = ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00+00:00", "soon", "", "1969-01-01T00:00:00Z"];
+        assert_eq!(table.map(unix), [1_767_225_600, 1_767_225_600, 0, 0, 0]);
+    }
 }

@@ -12,6 +12,7 @@ use super::outbox::{SILENCE_MAX, WAIT_MAX};
 use super::policy::{CheckSource, Policy};
 use super::rows::{KnownDelivery, Pull, PullKey};
 use super::state::{Row, State};
+use super::wording;
 
 /// Between looks at the open pull requests: what a lost webhook may cost people. Without webhooks every look counts.
 const LIST_BEAT: Duration = Duration::from_secs(60);
@@ -22,6 +23,14 @@ const RETRY: Duration = Duration::from_secs(15);
 
 /// Between looks at what GitHub shows for each head, and at deliveries that failed: both differ only after trouble.
 const DELIVERIES_BEAT: Duration = Duration::from_secs(600);
+
+/// A repository of which neither a delivery nor a list was heard for this long may have moved on: five lists in a row
+/// were lost, or nobody may list them. Blips and pauses between many repositories stay below it.
+pub const HEARD_MAX: Duration = Duration::from_secs(300);
+
+/// What others say of a head is asked for at the lists' beat, and of many heads no faster than this, one after another: a
+/// tenth of what a token may ask in an hour.
+const HEAD_SPACING: Duration = Duration::from_secs(10);
 
 /// Heads that are built of a repository that was never listed, the last touched first; the others when they are
 /// touched or asked for. A Pi should not spend its first day on old pull requests.
@@ -55,6 +64,8 @@ pub struct CatchUp {
     failing: BTreeMap<LookUp, (Duration, String)>,
     /// When GitHub last answered, whatever it was.
     answered_at: Duration,
+    /// When a repository was last heard of, by a delivery or a list: until then its heads are known as they were.
+    heard: BTreeMap<String, Duration>,
     /// What the token may not ask, by repository, in words. What it may ask says nothing about what it may post.
     refused: BTreeMap<String, String>,
 }
@@ -67,8 +78,10 @@ impl CatchUp {
         self.paused_until = now;
         self.refused.retain(|repository, _| policy.repository(repository).is_some());
         self.undecided.retain(|(repository, _), _| policy.repository(repository).is_some());
+        self.heard.retain(|repository, _| policy.repositories.iter().any(|r| r.name == *repository));
         for repository in policy.repositories.iter().map(|r| r.name.clone()) {
             self.due.insert(LookUp::Pulls { repository: repository.clone() }, now);
+            self.heard.entry(repository.clone()).or_insert(now);
             if policy.webhooks {
                 self.due.insert(LookUp::Deliveries { repository }, now);
             }
@@ -83,6 +96,13 @@ impl CatchUp {
         self.undecided.remove(key);
     }
 
+    /// Of the heads of this repository, spelled as configured, all is known that there was at `at`, or the way is open on
+    /// which it comes.
+    pub fn hear(&mut self, repository: &str, at: Duration) {
+        let heard = self.heard.entry(repository.to_owned()).or_default();
+        *heard = (*heard).max(at);
+    }
+
     /// GitHub wants a pause.
     pub fn pause(&mut self, until: Duration) {
         self.paused_until = self.paused_until.max(until);
@@ -94,9 +114,9 @@ impl CatchUp {
         self.due.entry(list).and_modify(|at| *at = now.min(*at)).or_insert(now);
     }
 
-    /// These are the people about whom GitHub is to be asked, and no others.
-    pub fn want_permissions(&mut self, wanted: &BTreeSet<LookUp>, now: Duration) {
-        let stays = |what: &LookUp| !matches!(what, LookUp::Permission { .. }) || wanted.contains(what);
+    /// These are the people or heads about which GitHub is to be asked, and no others of their kind.
+    pub fn want(&mut self, wanted: &BTreeSet<LookUp>, is_of_kind: fn(&LookUp) -> bool, now: Duration) {
+        let stays = |what: &LookUp| !is_of_kind(what) || wanted.contains(what);
         self.due.retain(|what, _| stays(what));
         self.failing.retain(|what, _| stays(what));
         for what in wanted.iter().filter(|what| self.in_flight.as_ref() != Some(*what)) {
@@ -114,19 +134,26 @@ impl CatchUp {
         self.failing.values().any(|(since, _)| *since >= self.answered_at)
     }
 
-    pub fn wake_at(&self, now: Duration) -> Option<Duration> {
-        let silences = self.failing.values().map(|(since, _)| *since + SILENCE_MAX).filter(|at| *at > now);
+    pub fn wake_at(&self, policy: &Policy, now: Duration) -> Option<Duration> {
+        let silences = self.failing.values().map(|(since, _)| *since + SILENCE_MAX);
+        let heard = self.heard.iter().filter(|(repository, _)| policy.on_lamp(repository));
+        let silences = silences.chain(heard.map(|(_, at)| *at + HEARD_MAX)).filter(|at| *at > now);
         let next = self.due.values().min().filter(|_| self.in_flight.is_none());
         silences.chain(next.map(|at| self.paused_until.max(*at))).min()
     }
 
-    /// Why the pull requests known here may not be all there are.
-    pub fn trouble(&self, now: Duration) -> Option<String> {
-        if let Some(words) = self.refused.values().next() {
+    /// Why the pull requests known here may not be all there are, of those that the lamp is about.
+    pub fn trouble(&self, policy: &Policy, now: Duration) -> Option<String> {
+        if let Some((_, words)) = self.refused.iter().find(|(repository, _)| policy.on_lamp(repository)) {
             return Some(words.clone());
         }
-        let (_, error) = self.failing.values().find(|(since, _)| now >= *since + SILENCE_MAX)?;
-        Some(format!("GitHub can't be asked: {error}"))
+        let long = |what: &LookUp, since: Duration| policy.on_lamp(what.repository()) && now >= since + SILENCE_MAX;
+        if let Some((_, (_, error))) = self.failing.iter().find(|(what, (since, _))| long(what, *since)) {
+            return Some(format!("GitHub can't be asked: {error}"));
+        }
+        let is_unheard =
+            |(repository, at): &(&String, &Duration)| policy.on_lamp(repository) && now >= **at + HEARD_MAX;
+        self.heard.iter().find(is_unheard).map(|(repository, _)| wording::unheard(repository, HEARD_MAX))
     }
 
     /// Whether a delivery spoke of it after the list was made, or may have.
@@ -149,12 +176,23 @@ impl CatchUp {
 impl State {
     /// Asks the next question that is due.
     pub(super) fn ask(&mut self, now: Now) {
+        self.catch_up.want(&self.watched(), |what| matches!(what, LookUp::External { .. }), now.mono);
         if let Some(what) = self.catch_up.next(now.mono) {
             if matches!(what, LookUp::Pulls { .. }) {
                 self.catch_up.asked_at = now.mono;
             }
             self.effects.push(Effect::LookUp(what));
         }
+    }
+
+    /// The heads of which others' results are of interest.
+    fn watched(&self) -> BTreeSet<LookUp> {
+        if !self.policy.include_external {
+            return BTreeSet::new();
+        }
+        let shown = |p: &&Pull| p.open && p.last_build.is_some() && self.policy.on_lamp(&p.repository);
+        let head = |p: &Pull| LookUp::External { repository: p.repository.clone(), sha: p.head_sha.clone() };
+        self.rows.pulls.values().filter(shown).map(head).collect()
     }
 
     /// Takes in what came of a question.
@@ -200,7 +238,7 @@ impl State {
         if failed_since.is_some() {
             self.outbox.reached(now.mono);
         }
-        if let Some(beat) = what.beat(self.policy.webhooks) {
+        if let Some(beat) = self.beat(&what) {
             self.catch_up.due.insert(what.clone(), now.mono + beat);
         }
         // A blip lost nothing: whatever failed is tried again by itself.
@@ -211,6 +249,7 @@ impl State {
             (LookUp::Pulls { repository }, found) => {
                 self.catch_up.refused.remove(&repository);
                 self.catch_up.listed_at.insert(repository.clone(), self.catch_up.asked_at);
+                self.catch_up.hear(&repository, self.catch_up.asked_at);
                 let last = |lists: &mut BTreeMap<_, Vec<_>>| lists.get_mut(&repository).map(std::mem::take);
                 let pulls = match found {
                     Found::Pulls(pulls) => Some(pulls),
@@ -223,6 +262,9 @@ impl State {
             (LookUp::Statuses { repository, sha }, Found::Statuses(shown)) => {
                 self.decide_first(now, &repository, &sha, &shown);
                 self.mend(&repository, &sha, &shown);
+            }
+            (LookUp::External { repository, sha }, Found::Statuses(shown)) => {
+                self.take_external(&repository, &sha, &shown);
             }
             (LookUp::Deliveries { repository }, Found::Deliveries(failed)) => self.missed(now, &repository, failed),
             (LookUp::Permission { repository, user }, Found::Permission(may)) => {
@@ -242,6 +284,11 @@ impl State {
 
     /// GitHub will not answer this. Without webhooks a person must know that nothing will ever come.
     fn not_told(&mut self, now: Now, what: LookUp, error: String) {
+        if matches!(what, LookUp::External { .. }) {
+            // Nobody knows what others say: the lamp must not guess.
+            self.catch_up.failing.entry(what.clone()).or_insert((now.mono, String::new())).1 = error;
+            return self.ask_again(what, now.mono + LIST_BEAT_ALONE);
+        }
         self.catch_up.failing.remove(&what);
         match what {
             LookUp::Pulls { ref repository } if !self.policy.webhooks => {
@@ -255,15 +302,28 @@ impl State {
             }
             _ => {}
         }
-        if let Some(beat) = what.beat(self.policy.webhooks) {
+        if let Some(beat) = self.beat(&what) {
             self.catch_up.due.insert(what, now.mono + beat);
+        }
+    }
+
+    /// When to ask again, if at all.
+    fn beat(&self, what: &LookUp) -> Option<Duration> {
+        match what {
+            LookUp::Pulls { .. } => Some(if self.policy.webhooks { LIST_BEAT } else { LIST_BEAT_ALONE }),
+            LookUp::Deliveries { .. } => Some(DELIVERIES_BEAT),
+            LookUp::External { .. } => {
+                let heads = u32::try_from(self.watched().len()).unwrap_or(u32::MAX);
+                Some(LIST_BEAT.max(HEAD_SPACING.saturating_mul(heads)))
+            }
+            LookUp::Statuses { .. } | LookUp::Permission { .. } => None,
         }
     }
 
     /// Nobody needs to know any more what a head shows that has moved on.
     fn ask_again(&mut self, what: LookUp, at: Duration) {
         let is_head = match &what {
-            LookUp::Statuses { sha, .. } => {
+            LookUp::Statuses { sha, .. } | LookUp::External { sha, .. } => {
                 let mut undecided = self.catch_up.undecided.values();
                 let mut open = self.rows.pulls.values().filter(|p| p.open);
                 undecided.any(|p| p.head_sha == *sha) || open.any(|p| p.head_sha == *sha)
@@ -401,19 +461,9 @@ fn statuses(key: &PullKey, sha: &str) -> LookUp {
 impl LookUp {
     fn repository(&self) -> &str {
         match self {
-            LookUp::Pulls { repository }
-            | LookUp::Statuses { repository, .. }
-            | LookUp::Deliveries { repository }
-            | LookUp::Permission { repository, .. } => repository,
-        }
-    }
-
-    /// When to ask again, if at all.
-    fn beat(&self, webhooks: bool) -> Option<Duration> {
-        match self {
-            LookUp::Pulls { .. } => Some(if webhooks { LIST_BEAT } else { LIST_BEAT_ALONE }),
-            LookUp::Deliveries { .. } => Some(DELIVERIES_BEAT),
-            LookUp::Statuses { .. } | LookUp::Permission { .. } => None,
+            LookUp::Pulls { repository } | LookUp::Deliveries { repository } => repository,
+            LookUp::Statuses { repository, .. } | LookUp::External { repository, .. } => repository,
+            LookUp::Permission { repository, .. } => repository,
         }
     }
 }

@@ -128,7 +128,7 @@ impl State {
         }
         let known = self.asks.permissions.len();
         let wanted = unknown.into_iter().take(PERMISSIONS_MAX.saturating_sub(known)).collect();
-        self.catch_up.want_permissions(&wanted, now.mono);
+        self.catch_up.want(&wanted, |what| matches!(what, LookUp::Permission { .. }), now.mono);
     }
 
     /// What came of it, or `None` while that can't be known.

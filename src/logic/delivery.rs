@@ -1,7 +1,7 @@
 //! What a webhook delivery leads to.
 
 use super::build::{Build, BuildId, BuildState, Check};
-use super::event::{Answer, Delivery, DeliveryKey, Hook, Now, PullAction, PullPayload};
+use super::event::{Answer, Delivery, DeliveryKey, Hook, Now, PullAction, PullPayload, StatusPayload};
 use super::queue::QUEUED_BUILDS_MAX;
 use super::rows::{KnownDelivery, Pull, PullKey};
 use super::state::{Row, State};
@@ -14,11 +14,13 @@ impl State {
             Hook::Ping => return Answer::ok("Well, it worked!"),
             Hook::Other { event } => return Answer::ok(format!("Understood {event}: nothing to build")),
             Hook::Comment(comment) => return self.comment(now, delivery.key, comment),
+            Hook::Status(status) => return self.status(now, &status),
             Hook::Pull(payload) => *payload,
         };
         let Some(repository) = self.policy.repository(&payload.repository).map(|r| r.name.clone()) else {
             return Answer::ok(format!("{} is not configured here: nothing to build", payload.repository));
         };
+        self.catch_up.hear(&repository, now.mono);
         if !payload.action.builds() && payload.action != PullAction::Closed {
             return Answer::ok(format!("Understood pull_request {}: nothing to build", payload.action.name()));
         }
@@ -36,6 +38,18 @@ impl State {
             self.change(Row::Delivery(delivery.key));
         }
         answer
+    }
+
+    /// A status that somebody made. It changes no build, and saying it twice is saying it once: its key is not kept.
+    fn status(&mut self, now: Now, status: &StatusPayload) -> Answer {
+        let Some(repository) = self.policy.repository(&status.repository).map(|r| r.name.clone()) else {
+            return Answer::ok(format!("{} is not configured here: nothing to build", status.repository));
+        };
+        self.catch_up.hear(&repository, now.mono);
+        match self.take_external(&repository, &status.sha, std::slice::from_ref(&status.shown)) {
+            true => Answer::ok("Remembered for the lamp"),
+            false => Answer::ok("Understood status: nothing to build"),
+        }
     }
 
     /// Builds the current head of a known pull request: joins what waits or runs, else starts anew. `asked` by a
@@ -263,6 +277,8 @@ impl PullPayload {
     }
 
     pub(super) fn into_pull(self, key: &PullKey, known: Option<&Pull>) -> Pull {
+        let same_head = known.filter(|p| p.head_sha == self.head_sha);
+        let external = same_head.map(|p| p.external.clone()).unwrap_or_default();
         let fork = self.head_repository.as_ref().is_none_or(|head| !head.eq_ignore_ascii_case(&self.repository));
         Pull {
             repository: key.0.clone(),
@@ -279,6 +295,7 @@ impl PullPayload {
             last_build: known.and_then(|p| p.last_build),
             last_result: known.and_then(|p| p.last_result),
             closed_order: None,
+            external,
         }
     }
 }

@@ -76,6 +76,8 @@ pub enum Hook {
     Pull(Box<PullPayload>),
     /// Event `issue_comment`: a word to pilotlight, under an open pull request.
     Comment(Comment),
+    /// Event `status`: somebody, perhaps we ourselves, made a commit status.
+    Status(Box<StatusPayload>),
     /// Any other event: understood, and nothing to do.
     Other { event: String },
 }
@@ -100,6 +102,16 @@ pub struct PullPayload {
     pub updated_at: i64,
     /// The head before a push: `before` of a `synchronize`.
     pub before: Option<String>,
+}
+
+/// The part of a `status` payload that decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusPayload {
+    /// `repository.full_name`, as GitHub spells it.
+    pub repository: String,
+    /// 40 or 64 lower-case hex digits.
+    pub sha: String,
+    pub shown: Shown,
 }
 
 /// `action` of a `pull_request` event.
@@ -325,8 +337,10 @@ pub enum PostOutcome {
 pub enum LookUp {
     /// The open pull requests of a repository.
     Pulls { repository: String },
-    /// What GitHub shows for a head.
+    /// What GitHub shows for a head: whether it heard us.
     Statuses { repository: String, sha: String },
+    /// The same, for what others say.
+    External { repository: String, sha: String },
     /// The deliveries of our hook that failed.
     Deliveries { repository: String },
     /// Whether this login may write to the repository.
@@ -351,4 +365,8 @@ pub struct Shown {
     pub context: String,
     pub state: StatusState,
     pub description: String,
+    /// When it was made, UTC seconds since 1970 by GitHub's clock.
+    pub updated_at: i64,
+    /// Grows with every status that is made.
+    pub id: u64,
 }

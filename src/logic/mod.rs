@@ -9,6 +9,7 @@ pub mod command;
 pub mod comments;
 pub mod delivery;
 pub mod event;
+pub mod external;
 pub mod outbox;
 pub mod panel;
 pub mod policy;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::build::{Build, BuildId, CheckState};
 use super::event::{Post, PostOutcome, StatusState};
+use super::policy::Policy;
 use super::rows::Rows;
 
 /// Between tries while GitHub can't be reached, if it names no time itself: doubled each time from the
@@ -143,8 +144,8 @@ impl Outbox {
     }
 
     /// Why the statuses may not be what they should be, in words; `None` when all is well.
-    pub fn trouble(&self, now: Duration) -> Option<String> {
-        if let Some((repository, (_, error))) = self.token.first_key_value() {
+    pub fn trouble(&self, policy: &Policy, now: Duration) -> Option<String> {
+        if let Some((repository, (_, error))) = self.token.iter().find(|(repository, _)| policy.on_lamp(repository)) {
             return Some(format!("GitHub refuses the token for {repository}: {error}"));
         }
         let outage = self.outage.as_ref().filter(|o| now >= o.since + SILENCE_MAX)?;

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::build::{Build, BuildState};
 use super::event::Now;
-use super::policy::{Follow, Policy};
+use super::external::severity;
+use super::policy::Follow;
 use super::rows::Pull;
 use super::state::State;
 use super::wording;
@@ -39,16 +40,16 @@ pub(super) fn panel(state: &State, now: Now) -> Panel {
     }
     let candidates = open_builds(state);
     let followed = match state.policy.follow {
-        Follow::Latest => candidates.max_by_key(|b| b.id),
-        Follow::Worst => candidates.max_by_key(|b| (severity(b.state), b.id)),
+        Follow::Latest => candidates.max_by_key(|(_, b)| b.id),
+        Follow::Worst => candidates.max_by_key(|(p, b)| (severity(state.joined(p, b.state).0), b.id)),
     };
-    if let Some(build) = followed {
-        return show(&state.policy, &build.repository, build.pull, build.state);
+    if let Some((pull, build)) = followed {
+        return show(state, pull, build.state);
     }
-    let with_result = |p: &&Pull| state.policy.repository(&p.repository).is_some() && p.last_result.is_some();
+    let with_result = |p: &&Pull| state.policy.on_lamp(&p.repository) && p.last_result.is_some();
     let last = state.rows.pulls.values().filter(with_result).max_by_key(|p| p.closed_order);
     match last.and_then(|p| p.last_result.map(|result| (p, result))) {
-        Some((pull, result)) => show(&state.policy, &pull.repository, pull.number, result),
+        Some((pull, result)) => show(state, pull, result),
         None => Panel { reason: wording::NO_PULL_YET.to_owned(), ..Panel::default() },
     }
 }
@@ -56,38 +57,32 @@ pub(super) fn panel(state: &State, now: Now) -> Panel {
 /// Why pilotlight can't tell, if it can't.
 fn trouble(state: &State, now: Now) -> Option<String> {
     let disk = state.disk.clone();
-    let worker = || state.no_worker.as_ref().map(|why| format!("builds can't run: {why}"));
-    disk.or_else(worker).or_else(|| state.outbox.trouble(now.mono)).or_else(|| state.catch_up.trouble(now.mono))
+    let waits = || state.rows.builds.values().any(|b| b.state == BuildState::Queued);
+    let worker = || state.no_worker.as_ref().filter(|_| waits()).map(|why| format!("builds can't run: {why}"));
+    let stuck = || state.stuck(now).map(wording::stuck);
+    let posts = || state.outbox.trouble(&state.policy, now.mono);
+    let asks = || state.catch_up.trouble(&state.policy, now.mono);
+    disk.or_else(worker).or_else(stuck).or_else(posts).or_else(asks)
 }
 
 /// The newest build of each open pull request that does not wait for approval, and was not cancelled while it
 /// did.
-fn open_builds(state: &State) -> impl Iterator<Item = &Build> {
-    let open = state.rows.pulls.values().filter(|p| p.open && state.policy.repository(&p.repository).is_some());
+fn open_builds(state: &State) -> impl Iterator<Item = (&Pull, &Build)> {
+    let open = state.rows.pulls.values().filter(|p| p.open && state.policy.on_lamp(&p.repository));
     let last = open.filter_map(|p| Some((p, state.rows.builds.get(&p.last_build?)?)));
     let counts = |(pull, build): &(&Pull, &Build)| match build.state {
         BuildState::WaitingForApproval => false,
         BuildState::Cancelled => pull.last_result == Some(BuildState::Cancelled),
         _ => true,
     };
-    last.filter(counts).map(|(_, build)| build)
+    last.filter(counts)
 }
 
-fn severity(state: BuildState) -> u8 {
-    match state {
-        BuildState::Failure => 5,
-        BuildState::Error | BuildState::Cancelled => 4,
-        BuildState::Running => 3,
-        BuildState::Queued => 2,
-        BuildState::Success => 1,
-        BuildState::WaitingForApproval => 0,
-    }
-}
-
-fn show(policy: &Policy, repository: &str, pull: u64, state: BuildState) -> Panel {
+fn show(state: &State, pull: &Pull, ours: BuildState) -> Panel {
     let (off, on) = (Led::Off, Led::On);
-    let blink = if policy.blink { Led::Blink } else { Led::On };
-    let (red, yellow, green, words) = match state {
+    let blink = if state.policy.blink { Led::Blink } else { Led::On };
+    let (joined, external) = state.joined(pull, ours);
+    let (red, yellow, green, words) = match joined {
         BuildState::WaitingForApproval => (off, off, off, "waits for approval"),
         BuildState::Queued => (off, on, off, "is queued"),
         BuildState::Running => (off, blink, off, "is running"),
@@ -96,6 +91,11 @@ fn show(policy: &Policy, repository: &str, pull: u64, state: BuildState) -> Pane
         BuildState::Error => (on, on, off, "ended with an error"),
         BuildState::Cancelled => (on, on, off, "was cancelled"),
     };
-    let reason = format!("{repository}#{pull} {words}");
-    Panel { red, yellow, green, reason, repository: Some(repository.to_owned()), pull: Some(pull) }
+    let (repository, number) = (&pull.repository, pull.number);
+    let reason = match external {
+        Some(e) if joined == BuildState::Queued => format!("{repository}#{number} waits for {}", e.context),
+        Some(e) => format!("{repository}#{number}: {} failed", e.context),
+        None => format!("{repository}#{number} {words}"),
+    };
+    Panel { red, yellow, green, reason, repository: Some(repository.clone()), pull: Some(number) }
 }

@@ -19,6 +19,10 @@ pub struct Policy {
     /// A check that writes nothing for this long is ended.
     pub silence: Duration,
     pub follow: Follow,
+    /// The repositories that the lamp is about; none named: all.
+    pub lamp_repositories: Vec<String>,
+    /// What others say of a head counts for the lamp, too.
+    pub include_external: bool,
     /// A running build blinks; otherwise its yellow is steady.
     pub blink: bool,
     /// What every `target_url` starts with, no slash at its end.
@@ -116,5 +120,11 @@ impl Policy {
     /// The repository of that name; GitHub's names are the same in any case.
     pub fn repository(&self, name: &str) -> Option<&RepositoryPolicy> {
         self.repositories.iter().find(|r| r.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the lamp is about the repository of that name.
+    pub fn on_lamp(&self, name: &str) -> bool {
+        let limits = &self.lamp_repositories;
+        self.repository(name).is_some() && (limits.is_empty() || limits.iter().any(|l| l.eq_ignore_ascii_case(name)))
     }
 }

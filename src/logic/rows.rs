@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::{Build, BuildId, BuildState};
 use super::event::{Change, DeliveryKey, Word};
+use super::external::External;
 
 /// Closed pull requests remembered, to know late payloads as late and to keep the last result on the lamp.
 /// GitHub redelivers for 3 days; an office closes fewer than this in that time.
@@ -22,7 +23,7 @@ pub const DELIVERIES_MAX: usize = 20_000;
 pub type PullKey = (String, u64);
 
 /// What is known of one pull request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pull {
     pub repository: String,
     pub number: u64,
@@ -44,6 +45,8 @@ pub struct Pull {
     pub last_result: Option<BuildState>,
     /// Grows with every closing; none while open.
     pub closed_order: Option<i64>,
+    /// What others say of the head, if that is of interest.
+    pub external: Vec<External>,
 }
 
 impl Pull {

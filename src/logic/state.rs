@@ -158,10 +158,12 @@ impl State {
     pub fn wake_at(&self, now: Now) -> Option<Duration> {
         let starts = if self.may_start() { self.queue.wake_at(&self.rows, &self.policy) } else { None };
         let posts = self.outbox.wake_at(&self.rows, now.mono);
-        let asks = [self.catch_up.wake_at(now.mono), self.asks.wake_at(now.mono)].into_iter().flatten().min();
+        let asks =
+            [self.catch_up.wake_at(&self.policy, now.mono), self.asks.wake_at(now.mono)].into_iter().flatten().min();
         let asks = asks.filter(|_| self.stopping.is_none());
+        let stuck = self.queue.active.values().map(|a| a.overdue_at).filter(|at| *at > now.mono).min();
         let stop = self.stopping.map(|s| s.exit_at.unwrap_or(s.interrupt_at));
-        [starts, posts, asks, stop].into_iter().flatten().min()
+        [starts, posts, asks, stuck, stop].into_iter().flatten().min()
     }
 
     /// What the lamp shows now.
@@ -176,7 +178,12 @@ impl State {
 
     /// Whether a builder holds a build longer than all its deadlines: something is broken that a restart may mend.
     pub fn is_stuck(&self, now: Now) -> bool {
-        self.queue.active.values().any(|a| a.overdue_at <= now.mono)
+        self.stuck(now).is_some()
+    }
+
+    /// The build that a builder should have given back long ago.
+    pub(super) fn stuck(&self, now: Now) -> Option<BuildId> {
+        self.queue.active.iter().find(|(_, a)| a.overdue_at <= now.mono).map(|(id, _)| *id)
     }
 
     /// What a person should see to before it becomes trouble.

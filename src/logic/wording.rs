@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::build::{CheckEnd, CheckState};
+use super::build::{BuildId, CheckEnd, CheckState};
 
 /// The longest description of a commit status, in characters; GitHub refuses more with 422.
 pub const DESCRIPTION_CHARS_MAX: usize = 140;
@@ -23,6 +23,13 @@ pub const NO_PULL_YET: &str = "No pull request yet";
 /// The first digits of a sha, as GitHub shows it.
 pub fn short(sha: &str) -> &str {
     sha.get(..7).unwrap_or(sha)
+}
+
+/// At most `chars_max` characters of `text`, without those that control or turn the direction of writing: it is shown to
+/// people.
+pub fn plain(text: &str, chars_max: usize) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|c| !c.is_control() && !turns(*c)).take(chars_max).collect()
 }
 
 /// `text` without control characters, in at most [`DESCRIPTION_CHARS_MAX`] characters.
@@ -156,6 +163,16 @@ fn signal_name(signal: i32) -> &'static str {
         31 => " (SYS)",
         _ => "",
     }
+}
+
+/// Nobody can know whether what was heard last is still so.
+pub fn unheard(repository: &str, silence: Duration) -> String {
+    let silence = duration(silence);
+    format!("nothing was heard of {repository} for {silence}: no webhook came, and its pull requests can't be listed")
+}
+
+pub fn stuck(build: BuildId) -> String {
+    format!("build {build} is held for longer than all its deadlines")
 }
 
 /// How many single letters must change to make `a` of `b` (Levenshtein): to find the word that was meant.

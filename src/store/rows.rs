@@ -13,7 +13,7 @@ pub const BUILD_COLUMNS: &str = "id, repository, pull, title, sha, base_ref, hea
 
 /// The columns of a pull request, in the order that [`pull`] reads.
 const PULL_COLUMNS: &str = "repository, number, title, open, fork, head_sha, previous_head, head_ref, base_ref, \
-     updated_at, approved_sha, last_build, last_result, closed_order";
+     updated_at, approved_sha, last_build, last_result, closed_order, external";
 
 /// Stores one row, whole.
 pub fn save(connection: &Connection, change: &Change) -> Result<()> {
@@ -122,7 +122,7 @@ fn save_build(connection: &Connection, build: &Build) -> Result<()> {
 
 fn save_pull(connection: &Connection, pull: &Pull) -> Result<()> {
     let sql =
-        format!("INSERT OR REPLACE INTO pulls ({PULL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        format!("INSERT OR REPLACE INTO pulls ({PULL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     connection.prepare_cached(&sql)?.execute(params![
         pull.repository,
         pull.number.cast_signed(),
@@ -138,12 +138,13 @@ fn save_pull(connection: &Connection, pull: &Pull) -> Result<()> {
         pull.last_build,
         pull.last_result.map(BuildState::name),
         pull.closed_order,
+        serde_json::to_string(&pull.external)?,
     ])?;
     Ok(())
 }
 
 fn pull(row: &Row) -> Result<Pull> {
-    let last_result: Option<String> = row.get(12)?;
+    let (last_result, external): (Option<String>, String) = (row.get(12)?, row.get(14)?);
     Ok(Pull {
         repository: row.get(0)?,
         number: row.get::<_, i64>(1)?.cast_unsigned(),
@@ -159,6 +160,7 @@ fn pull(row: &Row) -> Result<Pull> {
         last_build: row.get(11)?,
         last_result: last_result.as_deref().map(state).transpose()?,
         closed_order: row.get(13)?,
+        external: serde_json::from_str(&external).context("what others say of a head can't be read")?,
     })
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use rusqlite::Connection;
 
 /// One step for each version. Steps that were released are never changed; new ones are added.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "
     CREATE TABLE builds (
         id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice
@@ -57,6 +57,9 @@ const STEPS: [&str; 3] = [
 ",
     "
     ALTER TABLE builds ADD COLUMN asked INTEGER NOT NULL DEFAULT 0; -- by a person
+",
+    "
+    ALTER TABLE pulls ADD COLUMN external TEXT NOT NULL DEFAULT '[]'; -- JSON
 ",
 ];
 

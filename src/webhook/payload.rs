@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{Refusal, malformed};
-use crate::logic::event::{Comment, Hook, PullAction, PullPayload, Word};
+use crate::logic::event::{Comment, Hook, PullAction, PullPayload, Shown, StatusPayload, StatusState, Word};
+use crate::logic::wording::{DESCRIPTION_CHARS_MAX, plain};
 
 /// What is kept of a title, in characters; GitHub allows as many.
 const TITLE_CHARS_MAX: usize = 256;
@@ -24,6 +25,9 @@ const NAME_BYTES_MAX: usize = 100;
 
 /// What `/approve` takes of a sha: as few digits as GitHub shows, and a whole one.
 const SHA_DIGITS: std::ops::RangeInclusive<usize> = 7..=64;
+
+/// What is kept of a status's context, in characters; GitHub's limit is 255.
+const CONTEXT_CHARS_MAX: usize = 255;
 
 /// What is told of an error in the JSON, in characters: the sender's own text may be in it.
 const ERROR_CHARS_MAX: usize = 200;
@@ -60,6 +64,7 @@ pub(super) fn read(event: &str, content_type: &str, body: &[u8]) -> Result<Hook,
     match event {
         "pull_request" => Ok(Hook::Pull(Box::new(pull(parse(&json)?)?))),
         "issue_comment" => comment(parse(&json)?),
+        "status" => Ok(Hook::Status(Box::new(status(parse(&json)?)?))),
         "ping" => parse::<IgnoredAny>(&json).map(|_| Hook::Ping),
         _ => parse::<IgnoredAny>(&json).map(|_| Hook::Other { event: event.to_owned() }),
     }
@@ -99,6 +104,17 @@ struct Listed {
     number: u64,
     #[serde(flatten)]
     pull_request: PullRequest,
+}
+
+#[derive(Deserialize)]
+struct StatusEvent {
+    id: u64,
+    sha: String,
+    context: String,
+    state: StatusState,
+    description: Option<String>,
+    updated_at: String,
+    repository: Repository,
 }
 
 #[derive(Deserialize)]
@@ -227,6 +243,19 @@ fn is_login(text: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(known)
 }
 
+fn status(event: StatusEvent) -> Result<StatusPayload, Refusal> {
+    let shown = Shown {
+        context: plain(&event.context, CONTEXT_CHARS_MAX),
+        state: event.state,
+        description: plain(&event.description.unwrap_or_default(), DESCRIPTION_CHARS_MAX),
+        updated_at: seconds(&event.updated_at)
+            .ok_or_else(|| malformed("updated_at is not a time like 2026-01-01T00:00:00Z"))?,
+        id: event.id,
+    };
+    let repository = full_name("repository.full_name", event.repository)?;
+    Ok(StatusPayload { repository, sha: sha("sha", &event.sha)?, shown })
+}
+
 fn action(action: &str, changes: Option<Changes>) -> PullAction {
     match action {
         "opened" => PullAction::Opened,
@@ -269,12 +298,6 @@ fn branch(field: &str, text: &str) -> Result<String, Refusal> {
         return Err(malformed(format!("{field} is longer than {REF_BYTES_MAX} bytes")));
     }
     Ok(plain(text, REF_BYTES_MAX))
-}
-
-/// Without control characters and without those that turn the direction of writing: it is shown to people.
-fn plain(text: &str, chars_max: usize) -> String {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().filter(|c| !c.is_control() && !turns(*c)).take(chars_max).collect()
 }
 
 /// RFC 3339 → UTC seconds since 1970; an offset other than `Z` is reckoned in.

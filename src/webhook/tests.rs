@@ -2,7 +2,9 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::{Parts, Refusal, read};
-use crate::logic::event::{Comment, Delivery, DeliveryKey, Hook, PullAction, PullPayload, Word};
+use crate::logic::event::{
+    Comment, Delivery, DeliveryKey, Hook, PullAction, PullPayload, Shown, StatusPayload, StatusState, Word,
+};
 
 const SECRET: &[u8] = b"It's a Secret to Everybody";
 const SHA: &str = "00112233445566778899AABBCCDDEEFF00112233";
@@ -114,6 +116,41 @@ fn a_pull_request_is_cut_down_to_what_decides() {
         before: Some("b".repeat(40)),
     };
     assert_eq!(delivery.hook, Hook::Pull(Box::new(expected)));
+}
+
+#[test]
+fn a_status_is_cut_down_to_what_decides() {
+    let payload = |change: &dyn Fn(&mut Value)| {
+        let mut payload = json!({
+            "id": 6_805_126_730_u64, "sha": SHA, "name": "acme/app", "context": "ci/travis\u{202e}\n", "state": "success",
+            "description": null, "target_url": "https://travis.example/7", "branches": [], "commit": {"sha": SHA},
+            "repository": {"full_name": "acme/app"}, "created_at": "2026-01-01T00:00:00Z",
+            "updated_at": "2026-01-01T01:00:00+01:00",
+        });
+        change(&mut payload);
+        let answer = answer(payload.to_string().as_bytes(), |parts| parts.event = Some("status"));
+        answer.map(|delivery| delivery.hook).map_err(|refusal| format!("{} {}", refusal.status, refusal.message))
+    };
+    let shown = Shown {
+        context: "ci/travis".into(),
+        state: StatusState::Success,
+        description: String::new(),
+        updated_at: 1_767_225_600,
+        id: 6_805_126_730,
+    };
+    let expected = StatusPayload { repository: "acme/app".into(), sha: SHA.to_ascii_lowercase(), shown };
+    assert_eq!(payload(&|_| {}), Ok(Hook::Status(Box::new(expected))));
+    let table: [(&str, Value, &str); 5] = [
+        ("sha", json!("main"), "400 sha is not a commit: 40 or 64 hex digits"),
+        ("state", json!("great"), "400 the payload can't be understood: unknown variant `great`"),
+        ("updated_at", json!("soon"), "400 updated_at is not a time like 2026-01-01T00:00:00Z"),
+        ("repository", json!({"full_name": ".."}), "400 repository.full_name is not the name of a repository"),
+        ("id", json!(-1), "400 the payload can't be understood: invalid value"),
+    ];
+    for (key, value, words) in table {
+        let told = payload(&|payload| payload[key] = value.clone()).expect_err(key);
+        assert!(told.starts_with(words), "{key}: {told}");
+    }
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn expected(name: &str, payload: &Value, configured: bool) -> (u16, String) {
     if name == "issue_comment" {
         return (200, "Understood issue_comment without /test".to_owned());
     }
-    if name != "pull_request" {
+    if !["pull_request", "status"].contains(&name) {
         return (200, format!("Understood {name}: nothing to build"));
     }
     let repository = payload["repository"]["full_name"].as_str().expect("a repository");
@@ -58,6 +58,7 @@ fn expected(name: &str, payload: &Value, configured: bool) -> (u16, String) {
         return (200, format!("{repository} is not configured here: nothing to build"));
     }
     match action {
+        _ if name == "status" => (200, "Understood status: nothing to build".to_owned()),
         "opened" | "reopened" | "synchronize" | "ready_for_review" if payload["pull_request"]["state"] == "open" => {
             (202, String::new())
         }

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pilotlight::logic::build::BuildState;
-use pilotlight::logic::event::{Change, DeliveryKey, Word};
+use pilotlight::logic::event::{Change, DeliveryKey, StatusState, Word};
+use pilotlight::logic::external::External;
 use pilotlight::logic::rows::{Ask, KnownDelivery};
 use pilotlight::store::Store;
 use rusqlite::{Connection, params};
@@ -37,7 +38,8 @@ const FILL: &str = r#"
            "told":["success","Passed in 41s"]}]', 0 FROM n;
 "#;
 const FILL_PULLS: &str = "
-    INSERT INTO pulls SELECT 'acme/app', pull, 'Change', 1, 0, printf('%040x', max(id)), NULL, 'change', 'main',
+    INSERT INTO pulls (repository, number, title, open, fork, head_sha, previous_head, head_ref, base_ref, updated_at,
+        approved_sha, last_build, last_result, closed_order) SELECT 'acme/app', pull, 'Change', 1, 0, printf('%040x', max(id)), NULL, 'change', 'main',
         1700000000, NULL, max(id), 'success', NULL FROM builds GROUP BY pull;
 ";
 
@@ -169,8 +171,14 @@ fn a_database_of_version_1_opens_with_all_that_is_in_it() {
     assert_eq!((pull(3).open, pull(3).closed_order, pull(3).last_result), (false, Some(1), Some(BuildState::Failure)));
     assert_eq!(pull(4).approved_sha.as_ref(), Some(&pull(4).head_sha));
     assert_eq!((pull(4).fork, pull(4).previous_head.as_deref()), (true, Some("aa")));
+    let mut with_others = pull(5).clone();
+    assert_eq!(with_others.external, []);
+    let travis = External { context: "travis".to_owned(), state: StatusState::Error, updated_at: 5, id: 9 };
+    with_others.external.push(travis);
+    Store::open(&path).unwrap().save(&[Change::Pull(with_others.clone())]).unwrap();
+    assert_eq!(Store::open(&path).unwrap().load().unwrap().pulls[&with_others.key()], with_others);
     let version: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
-    assert!(version >= 1);
+    assert!(version >= 4);
 
     let deliveries = || Store::open(&path).unwrap().load().unwrap().deliveries;
     assert!(rows.deliveries.values().all(|known| known.ask.is_none()) && deliveries() == rows.deliveries);

@@ -1,10 +1,23 @@
 //! The lamp: as lines where no terminal is, as JSON, and which pull request it is about.
 
+use std::time::{Duration, Instant};
+
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::support::PATIENCE;
+use crate::support::config::{SECRET, TOKEN, TestConfig};
+use crate::support::daemon::{Daemon, encode, fresh_guid, sign};
+use crate::support::github::FakeGithub;
+use crate::support::http::request;
 use crate::support::payload::pull;
+use crate::support::relay::relay;
+use crate::support::repo::Origin;
 use crate::support::scene::{APP, Scene, WAITS};
+
+/// How far away GitHub is, one way, and what people may wait for yellow after a push.
+const FAR: Duration = Duration::from_millis(150);
+const YELLOW_MAX: Duration = Duration::from_secs(2);
 
 fn terminal(checks: &[(&str, &str)]) -> Scene {
     Scene::with(checks, |c| c.set("lights.driver", "\"terminal\""))
@@ -89,4 +102,67 @@ fn a_gpio_that_cant_be_opened_is_a_warning_and_the_daemon_goes_on() {
     assert!(warning.starts_with("warn: "), "{warning}");
     let (sha, _) = scene.open(1);
     scene.shown(&sha, "test", "success");
+}
+
+#[test]
+fn a_test_of_the_lamp_goes_back_to_the_truth_even_when_that_has_changed() {
+    let mut scene = terminal(&[("test", WAITS)]);
+    scene.daemon.wait_for_stdout("No pull request yet");
+    let (sha, _) = scene.open(1);
+    scene.cues.hear(&sha);
+    scene.daemon.wait_for_stdout("acme/app#1 is running");
+    assert_eq!(scene.daemon.cli(&["lamp", "test"]).stdout, "The lamp shows test for a moment, then the truth again");
+    scene.cues.go();
+    scene.shown(&sha, "test", "success");
+    scene.daemon.wait_for_stdout("lamp: green on, red off, yellow off (acme/app#1 passed)");
+    scene.daemon.sigterm();
+    let printed = scene.daemon.stdout();
+    let at = |part: &str| printed.rfind(part).unwrap_or_else(|| panic!("no {part} in {printed}"));
+    let order = [
+        "is running",
+        "red on, yellow off, green off (lamp test)",
+        "yellow on, red off",
+        "green on, red off",
+        "passed",
+    ];
+    assert!(order.map(at).is_sorted(), "{printed}");
+}
+
+/// A delivery through a tunnel, GitHub's API behind the same distance, no colour test at the start.
+#[test]
+fn from_push_to_yellow_within_two_seconds_from_far_away() {
+    let (github, origin) = (FakeGithub::start(TOKEN), Origin::new());
+    let far_github = relay(github.url().trim_start_matches("http://"), FAR);
+    let config = TestConfig::new(&format!("http://{far_github}"))
+        .set("lights.driver", "\"terminal\"")
+        .set("lights.self_test", "false")
+        .repository(APP, &origin.url(), &[("test", "true")]);
+    let daemon = Daemon::start(&config);
+    let far_hook = relay(daemon.hooks_address(), FAR);
+    let sha = origin.commit(&[]);
+    origin.publish_pull(1, &sha);
+    let (content_type, body) = encode(&pull("opened", APP, 1, &sha, 0).json(), false);
+    let (guid, signature) = (fresh_guid(), sign(SECRET, &body));
+    let headers = [
+        ("Content-Type", content_type),
+        ("X-GitHub-Event", "pull_request"),
+        ("X-GitHub-Delivery", &*guid),
+        ("X-GitHub-Hook-ID", "1"),
+        ("X-Hub-Signature-256", &*signature),
+    ];
+    daemon.wait_for_stdout("No pull request yet");
+    let pushed = Instant::now();
+    let (yellow, answer) = std::thread::scope(|threads| {
+        let push = threads.spawn(|| request(&far_hook, "POST", "/event_handler", &headers, &body));
+        daemon.wait_for_stdout("lamp: yellow");
+        (pushed.elapsed(), push.join().expect("an answer"))
+    });
+    assert_eq!(answer.status, 202);
+    github.wait_for_state(&sha, "test", "pending", PATIENCE);
+    let told = pushed.elapsed();
+    github.wait_for_state(&sha, "test", "success", PATIENCE);
+    let passed = pushed.elapsed();
+    println!("{FAR:?} each way: yellow after {yellow:?}, GitHub told after {told:?}, passed after {passed:?}");
+    assert!(FAR < yellow && yellow <= YELLOW_MAX, "yellow after {yellow:?}");
+    assert!(!daemon.stdout().contains("lamp test"), "{}", daemon.stdout());
 }

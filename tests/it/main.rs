@@ -15,6 +15,7 @@ mod demo;
 mod disk;
 mod ends;
 mod examples;
+mod external;
 mod forks;
 mod gate;
 mod growth;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::daemon::fresh_guid;
-use crate::support::payload::{Pull, ping, pull};
+use crate::support::payload::{Pull, ping, pull, status};
 use crate::support::scene::{APP, Scene, WAITS, wait_until_gone};
 
 const TEST: [(&str, &str); 1] = [("test", "true")];
@@ -66,8 +66,8 @@ fn everything_else_is_understood_and_builds_nothing() {
     let on = |action: &str| pull(action, APP, 1, &sha, 0);
     let repository = json!({"repository": {"full_name": APP}});
     let table: Vec<(&str, Value, &str)> = vec![
-        ("push", repository.clone(), "Understood push: nothing to build"),
-        ("status", repository.clone(), "Understood status: nothing to build"),
+        ("push", repository, "Understood push: nothing to build"),
+        ("status", status(APP, &sha, "ci/travis", "failure", 1), "Understood status: nothing to build"),
         ("something_new", json!({}), "Understood something_new: nothing to build"),
         ("pull_request", on("labeled").json(), "Understood pull_request labeled: nothing to build"),
         ("pull_request", on("edited").json(), "Understood pull_request edited: nothing to build"),
@@ -85,8 +85,8 @@ fn everything_else_is_understood_and_builds_nothing() {
     ];
     for (event, payload, result) in table {
         for form in [true, false] {
-            let (status, answer) = scene.daemon.hook(event, &payload, form);
-            assert_eq!((status, answer), (200, json!({"status": 200, "result": result})), "{event}, form: {form}");
+            let (code, answer) = scene.daemon.hook(event, &payload, form);
+            assert_eq!((code, answer), (200, json!({"status": 200, "result": result})), "{event}, form: {form}");
         }
     }
     assert_eq!(builds(&scene), 0);

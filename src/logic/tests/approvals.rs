@@ -280,7 +280,7 @@ fn what_comes_back_from_the_builder_is_fitted_too() {
         4s reload repositories=acme/lib
             lamp dark: No pull request yet
         5s no worker #1 no unit
-            lamp red+yellow: Can't tell: builds can't run: no unit; post #1 pilotlight: error, Cancelled: the repository is no longer configured
+            post #1 pilotlight: error, Cancelled: the repository is no longer configured
     "#]]);
 }
 

@@ -248,15 +248,121 @@ fn no_worker_is_told_and_looked_for() {
 }
 
 #[test]
-fn a_reload_looks_for_the_worker_anew() {
+fn without_a_worker_nobody_can_tell_while_something_waits_for_one() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
             202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s no worker #1 not installed
             lamp red+yellow: Can't tell: builds can't run: not installed
         2s pull acme/app#7 closed 1a2b
-            200 #1 Closed: cancelled build 1; post #1 pilotlight: error, Cancelled: the pull request was closed
+            200 #1 Closed: cancelled build 1; lamp dark: No pull request yet; post #1 pilotlight: error, Cancelled: the pull request was closed
         3s reload isolation=none
-            lamp dark: No pull request yet
+    "#]]);
+}
+
+#[test]
+fn the_lamp_is_about_the_named_repositories_alone() {
+    check(expect![[r#"
+        with repositories=acme/app,acme/lib lamp=Acme/lib workers=2
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s fails #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: failure, Failed in 41s: exit code 1
+        2s pull acme/lib#3 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/lib#3 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+        3s passes #2
+            lamp blinking yellow: acme/lib#3 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/lib#3 passed; post #2 pilotlight: success, Passed in 41s
+        4s pull acme/lib#3 closed 3c4d
+            200 Closed: nothing waited or ran
+        5s token refused
+        5s rebuild acme/app#7
+            202 #3 Accepted as build 3; post #3 pilotlight: pending, Queued (not taken); start #3 pilotlight
+        6s reload lamp=acme/app
+            lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued (not taken)
+            lamp red+yellow: Can't tell: GitHub refuses the token for acme/app: 401 Bad credentials
+    "#]]);
+}
+
+#[test]
+fn what_nobody_hears_of_is_not_known_any_more() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        2s asks refused
+        4m pull acme/app#7 labeled 1a2b
+            200 Understood pull_request labeled: nothing to build
+        (9m)
+            lamp red+yellow: Can't tell: nothing was heard of acme/app for 5m: no webhook came, and its pull requests can't be listed
+        10m pull acme/app#7 labeled 1a2b
+            200 Understood pull_request labeled: nothing to build; lamp green: acme/app#7 passed
+        11m asks work
+        20m asks hang
+        (25m)
+            lamp red+yellow: Can't tell: nothing was heard of acme/app for 5m: no webhook came, and its pull requests can't be listed
+        30m asks work
+        (31m)
+            lamp green: acme/app#7 passed
+        32m wait
+    "#]]);
+}
+
+#[test]
+fn quiet_repositories_that_are_not_on_the_lamp_may_be() {
+    check(expect![[r#"
+        with repositories=acme/app,acme/lib lamp=acme/app
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        2s asks about lib refused
+        20m reload lamp=acme/app,acme/lib
+            lamp red+yellow: Can't tell: nothing was heard of acme/lib for 5m: no webhook came, and its pull requests can't be listed
+        20m asks about lib work
+        (21m)
+            lamp green: acme/app#7 passed
+        22m wait
+    "#]]);
+}
+
+#[test]
+fn an_expired_token_is_told_at_once() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        2s asks unauthorized
+        (1m)
+            lamp red+yellow: Can't tell: GitHub refuses the token for acme/app: 401 Bad credentials
+        3m asks work
+        (4m)
+            lamp green: acme/app#7 passed
+        10m wait
+    "#]]);
+}
+
+#[test]
+fn a_builder_that_is_stuck_is_told() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s started #1
+            lamp blinking yellow: acme/app#7 is running
+        (1h 56m)
+            lamp red+yellow: Can't tell: build 1 is held for longer than all its deadlines
+        2h wait
+        2h finished #1 the worker was lost
+            lamp red+yellow: acme/app#7 ended with an error; post #1 pilotlight: error, the worker was lost
     "#]]);
 }

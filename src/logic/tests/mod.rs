@@ -5,6 +5,7 @@ mod approvals;
 mod catch_up;
 mod comments;
 mod deliveries;
+mod external;
 mod lamp;
 mod life;
 pub mod model;

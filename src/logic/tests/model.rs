@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::logic::build::{Build, BuildId, BuildState};
+use crate::logic::event::StatusState;
 use crate::logic::panel::Led;
 use crate::logic::policy::{Follow, Policy};
 use crate::logic::rows::{CLOSED_PULLS_MAX, Pull, Rows};
@@ -37,7 +38,7 @@ pub fn lamp(all: &Rows, accepted: &BTreeSet<BuildId>, policy: &Policy, troubled:
     if troubled {
         return ([Led::On, Led::On, Led::Off], None);
     }
-    let configured = || all.pulls.values().filter(|p| policy.repository(&p.repository).is_some());
+    let configured = || all.pulls.values().filter(|p| policy.on_lamp(&p.repository));
     let result = |p: &Pull| builds_of(all, p).rev().find(|b| accepted.contains(&b.id) && is_result(b)).map(|b| b.state);
     let mut shown: Option<(u8, BuildId, &Pull, BuildState)> = None;
     for pull in configured().filter(|p| p.open) {
@@ -48,9 +49,10 @@ pub fn lamp(all: &Rows, accepted: &BTreeSet<BuildId>, policy: &Policy, troubled:
         if newest.state == BuildState::WaitingForApproval || withdrawn {
             continue;
         }
-        let rank = if policy.follow == Follow::Worst { rank(newest.state) } else { 0 };
+        let state = with_others(all, policy, pull, newest.state);
+        let rank = if policy.follow == Follow::Worst { rank(state) } else { 0 };
         if shown.is_none_or(|(r, id, ..)| (r, id) < (rank, newest.id)) {
-            shown = Some((rank, newest.id, pull, newest.state));
+            shown = Some((rank, newest.id, pull, state));
         }
     }
     if let Some((_, _, pull, state)) = shown {
@@ -58,9 +60,32 @@ pub fn lamp(all: &Rows, accepted: &BTreeSet<BuildId>, policy: &Policy, troubled:
     }
     let with_result = configured().filter_map(|p| Some((p, result(p)?)));
     match with_result.max_by_key(|(p, _)| p.closed_order) {
-        Some((pull, state)) => (leds(state, policy.blink), Some(pull.key())),
+        Some((pull, state)) => (leds(with_others(all, policy, pull, state), policy.blink), Some(pull.key())),
         None => ([Led::Off; 3], None),
     }
+}
+
+/// Our result, and others' by GitHub's rule: what failed wins, then what is pending. Closed ones wait for nobody.
+fn with_others(all: &Rows, policy: &Policy, pull: &Pull, ours: BuildState) -> BuildState {
+    let others = pull.external.iter().filter(|e| !is_ours(all, policy, pull, &e.context)).map(|e| e.state);
+    let newest = builds_of(all, pull).next_back();
+    let of_head = newest.is_some_and(|b| b.sha == pull.head_sha && b.state == ours);
+    let others: Vec<_> = others.filter(|_| policy.include_external && of_head).collect();
+    if ours == BuildState::Failure || others.iter().any(|s| matches!(s, StatusState::Failure | StatusState::Error)) {
+        BuildState::Failure
+    } else if ours == BuildState::Success && pull.open && others.contains(&StatusState::Pending) {
+        BuildState::Queued
+    } else {
+        ours
+    }
+}
+
+/// Whether pilotlight itself speaks in that context.
+pub fn is_ours(all: &Rows, policy: &Policy, pull: &Pull, context: &str) -> bool {
+    let configured = policy.repositories.iter().filter(|r| r.name == pull.repository).flat_map(|r| &r.checks);
+    let built = pull.last_build.map(|id| &all.builds[&id]).into_iter().flat_map(|b| &b.checks);
+    let ours = configured.map(|c| &c.context).chain(built.map(|c| &c.context));
+    ours.into_iter().any(|ours| ours.eq_ignore_ascii_case(context))
 }
 
 fn builds_of<'a>(all: &'a Rows, pull: &Pull) -> impl DoubleEndedIterator<Item = &'a Build> {

@@ -20,6 +20,7 @@
 //! 13s show #1                            the build as it is saved
 //! 14s listed acme/app #7:1a2b@3 #8:3c4d  GitHub's open pull requests from now on, touched at 3s and now
 //! 15s shown 1a2b pilotlight success Done what it shows there, until the next post; nothing: `shown 1a2b`
+//! 15s status 1a2b travis failure         the delivery of a status: at=, id=, of=acme/lib
 //! 16s missed guid-9                      a delivery that it could not bring
 //! 17s asks fail 503 wait=90s             from now on; also asks refused, unauthorized, hang, work, as posts do
 //! 17s asks about lib hang                 the same for those whose line holds that word
@@ -37,7 +38,7 @@ use super::model;
 use crate::logic::build::{BuildId, CheckEnd};
 use crate::logic::event::{
     BuildEvent, BuildNews, Decision, Delivery, DeliveryKey, Effect, Event, Found, Hook, LookUp, Now, Post, PostOutcome,
-    PullPayload, Shown,
+    PullPayload, Shown, StatusPayload,
 };
 use crate::logic::panel::{Led, Panel};
 use crate::logic::policy::Policy;
@@ -97,6 +98,8 @@ struct World {
     lists: BTreeMap<String, Vec<PullPayload>>,
     lists_seen: BTreeSet<String>,
     statuses: BTreeMap<String, Vec<Shown>>,
+    /// Statuses that others made.
+    made: u64,
     missed: Vec<DeliveryKey>,
     save_fails: bool,
     exited: bool,
@@ -126,6 +129,7 @@ impl World {
             lists: BTreeMap::new(),
             lists_seen: BTreeSet::new(),
             statuses: BTreeMap::new(),
+            made: 0,
             missed: Vec::new(),
             save_fails: false,
             exited: false,
@@ -200,7 +204,21 @@ impl World {
                 self.lists.insert((*repository).to_owned(), pulls);
                 self.lists_seen.remove(*repository);
             }
-            ["shown", sha, what @ ..] => _ = self.statuses.insert(words::sha(sha), words::shown(what)),
+            ["shown", sha] => _ = self.statuses.remove(&words::sha(sha)),
+            ["shown", sha, context, state, words @ ..] => {
+                self.made += 1;
+                let shown = words::shown(context, state, words, self.now().wall, self.made);
+                self.statuses.insert(words::sha(sha), vec![shown]);
+            }
+            ["status", sha, context, state, settings @ ..] => {
+                self.made += 1;
+                let at = words::setting(settings, "at")
+                    .map_or(self.now().wall, |at| START + at.parse::<i64>().expect("seconds"));
+                let id = words::setting(settings, "id").map_or(self.made, |id| id.parse().expect("a number"));
+                let shown = words::shown(context, state, &[], at, id);
+                let repository = words::setting(settings, "of").unwrap_or("acme/app").to_owned();
+                self.other(Hook::Status(Box::new(StatusPayload { repository, sha: words::sha(sha), shown })));
+            }
             ["missed", guid] => self.missed.push(DeliveryKey { guid: (*guid).to_owned(), hook_id: 1 }),
             ["asks", "shown"] => self.asks_shown = true,
             ["asks", "about", word, how @ ..] => {
@@ -325,10 +343,11 @@ impl World {
         let Some(outcome) = self.outcome.clone() else { return };
         let Some(post) = self.in_flight.take() else { return };
         if outcome == PostOutcome::Accepted {
+            let at = self.now().wall;
             let shown = self.statuses.entry(post.sha.clone()).or_default();
             shown.retain(|s| !s.context.eq_ignore_ascii_case(&post.context));
             let (context, description) = (post.context.clone(), post.description.clone());
-            shown.push(Shown { context, state: post.state, description });
+            shown.push(Shown { context, state: post.state, description, updated_at: at, id: 0 });
         }
         self.event(Event::Posted { post, outcome });
     }
@@ -349,7 +368,9 @@ impl World {
                 Some(pulls) if self.lists_seen.insert(repository.clone()) => Found::Pulls(pulls.clone()),
                 _ => Found::Same,
             },
-            LookUp::Statuses { sha, .. } => Found::Statuses(self.statuses.get(sha).cloned().unwrap_or_default()),
+            LookUp::Statuses { sha, .. } | LookUp::External { sha, .. } => {
+                Found::Statuses(self.statuses.get(sha).cloned().unwrap_or_default())
+            }
             LookUp::Deliveries { .. } => Found::Deliveries(self.missed.clone()),
             LookUp::Permission { user, .. } => Found::Permission(words::TEAM.contains(&user.as_str())),
         }

@@ -69,6 +69,7 @@ fn github_says_when() {
         14m59s wait
         (15m)
             post #1 pilotlight: pending, Queued
+            lamp red+yellow: Can't tell: nothing was heard of acme/app for 5m: no webhook came, and its pull requests can't be listed
             lamp yellow: acme/app#7 is queued
         15m wait
     "#]]);
@@ -86,6 +87,7 @@ fn github_can_not_ask_for_a_day() {
         64m wait
         (1h 5m)
             post #1 pilotlight: pending, Queued
+            lamp red+yellow: Can't tell: nothing was heard of acme/app for 5m: no webhook came, and its pull requests can't be listed
             lamp yellow: acme/app#7 is queued
         65m wait
     "#]]);

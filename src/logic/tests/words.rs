@@ -22,6 +22,8 @@ pub fn policy() -> Policy {
         approval: Approval::Forks,
         silence: Duration::from_secs(900),
         follow: Follow::Latest,
+        lamp_repositories: Vec::new(),
+        include_external: false,
         blink: true,
         dashboard_url: "http://box:8080".to_owned(),
     }
@@ -58,6 +60,8 @@ pub fn settings(policy: &mut Policy, settings: &str) {
             ("approval", "none") => policy.approval = Approval::None,
             ("approval", "all") => policy.approval = Approval::All,
             ("follow", "worst") => policy.follow = Follow::Worst,
+            ("lamp", names) => policy.lamp_repositories = names.split(',').map(str::to_owned).collect(),
+            ("external", on) => policy.include_external = on == "on",
             ("webhooks", "off") => policy.webhooks = false,
             ("blink", "off") => policy.blink = false,
             ("repositories", names) => {
@@ -162,17 +166,16 @@ pub fn listed(repository: &str, word: &str, start: i64, at: i64) -> PullPayload 
     }
 }
 
-/// `pilotlight success Passed in 1s`, or nothing.
-pub fn shown(all: &[&str]) -> Vec<Shown> {
-    let [context, state, words @ ..] = all else { return Vec::new() };
-    let state = match *state {
+/// `pilotlight success Passed in 1s`, made at `at`.
+pub fn shown(context: &str, state: &str, words: &[&str], at: i64, id: u64) -> Shown {
+    let state = match state {
         "pending" => StatusState::Pending,
         "success" => StatusState::Success,
         "failure" => StatusState::Failure,
         "error" => StatusState::Error,
         _ => panic!("no such state: {state}"),
     };
-    vec![Shown { context: (*context).to_owned(), state, description: words.join(" ") }]
+    Shown { context: context.to_owned(), state, description: words.join(" "), updated_at: at, id }
 }
 
 /// `list of acme/app?`
@@ -180,6 +183,7 @@ pub fn look_up(what: &LookUp) -> String {
     match what {
         LookUp::Pulls { repository } => format!("list of {repository}?"),
         LookUp::Statuses { sha, .. } => format!("statuses of {}?", sha.trim_end_matches('0')),
+        LookUp::External { sha, .. } => format!("others on {}?", sha.trim_end_matches('0')),
         LookUp::Deliveries { repository } => format!("deliveries of {repository}?"),
         LookUp::Permission { user, .. } => format!("may {user} write?"),
     }

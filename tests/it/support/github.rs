@@ -59,6 +59,8 @@ struct Inner {
     permissions: BTreeMap<String, String>,
     /// GUIDs of deliveries that hook 1 could not bring.
     failed_deliveries: Vec<String>,
+    /// What others say, each with its sha.
+    others: Vec<(String, Value)>,
     asked: Vec<Asked>,
     closed: bool,
 }
@@ -106,6 +108,7 @@ impl FakeGithub {
             pulls: BTreeMap::new(),
             permissions: BTreeMap::new(),
             failed_deliveries: Vec::new(),
+            others: Vec::new(),
             asked: Vec::new(),
             closed: false,
         };
@@ -180,6 +183,12 @@ impl FakeGithub {
     /// It was told so before the test began.
     pub fn remember(&self, post: StatusPost) {
         self.shared.lock().posts.push(post);
+    }
+
+    /// Somebody else made a status: the payload of its delivery, which need not be sent.
+    pub fn show_others(&self, status: &Value) {
+        let sha = status["sha"].as_str().expect("a status has one").to_owned();
+        self.shared.lock().others.push((sha, status.clone()));
     }
 
     /// Hook 1 could not bring the delivery of this GUID.
@@ -342,7 +351,8 @@ fn look(request: &Request, inner: &Inner) -> Option<Answer> {
                 newest.insert(post.context.to_ascii_lowercase(), post);
             }
             let shown = |p: &&StatusPost| json!({"context": p.context, "state": p.state, "description": p.description});
-            fine(json!({"statuses": newest.values().map(shown).collect::<Vec<_>>()}))
+            let others = inner.others.iter().filter(|(of, _)| of == sha).map(|(_, status)| status.clone());
+            fine(json!({"statuses": newest.values().map(shown).chain(others).collect::<Vec<_>>()}))
         }
         ["hooks"] => fine(json!([{"id": 1, "config": {"url": "https://box.example/event_handler"}}])),
         ["hooks", "1", "deliveries"] => {

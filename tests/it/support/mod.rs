@@ -9,6 +9,7 @@ pub mod github;
 pub mod http;
 pub mod payload;
 pub mod process;
+pub mod relay;
 pub mod repo;
 pub mod scene;
 

@@ -123,6 +123,16 @@ pub fn comment(repository: &str, number: u64, login: &str, body: &str) -> Value 
     })
 }
 
+/// A `status` that somebody made, `second` seconds after the same moment; its id is that number.
+pub fn status(repository: &str, sha: &str, context: &str, state: &str, second: u64) -> Value {
+    let at = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(START + second)).to_string();
+    json!({
+        "id": second, "sha": sha, "name": repository, "context": context, "state": state, "description": "what it says",
+        "target_url": "https://ci.example/1", "branches": [], "created_at": at, "updated_at": at,
+        "repository": repo(repository), "sender": user("octocat"),
+    })
+}
+
 /// What GitHub sends when a hook is made.
 pub fn ping(repository: &str, hook_id: u64) -> Value {
     json!({

@@ -110,6 +110,8 @@ pub fn shuffle(policy: &mut Policy, rng: &mut Rng, restless: bool) {
     };
     policy.follow = if rng.u8(..3) == 0 { Follow::Worst } else { Follow::Latest };
     policy.blink = rng.bool();
+    policy.include_external = rng.bool();
+    policy.lamp_repositories = if rng.u8(..4) == 0 { vec!["acme/app".to_owned()] } else { Vec::new() };
     if restless {
         let checks = ["lint,test", "test", "test,doc", "Lint"];
         let mut repository = |name| words::repository(name, checks[rng.usize(..checks.len())]);

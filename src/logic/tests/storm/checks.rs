@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use super::Storm;
 use crate::logic::build::{Build, BuildState};
+use crate::logic::catch_up::HEARD_MAX;
 use crate::logic::event::{Change, Effect, LookUp, StatusState};
+use crate::logic::external::External;
 use crate::logic::outbox::SILENCE_MAX;
+use crate::logic::panel::{Led, Panel};
 use crate::logic::policy::{Approval, Isolation};
 use crate::logic::state::ATTEMPTS_MAX;
 use crate::logic::tests::model;
@@ -68,17 +71,7 @@ impl Storm {
             let active: Vec<_> = self.state.queue.active.keys().collect();
             assert_eq!(active, self.builders.keys().collect::<Vec<_>>(), "State knows what runs");
         }
-        let silent = |since: &Duration| self.now.mono >= *since + SILENCE_MAX;
-        let (posts, asks) = (self.silent_since.iter().any(silent), self.unanswered.iter().filter(|(_, at)| silent(at)));
-        let refused = !self.no_token.is_empty() || !self.unheard.is_empty();
-        let lists = asks.clone().any(|(what, _)| !matches!(what, LookUp::Statuses { .. }));
-        // What a head shows is asked no more when it has moved on.
-        let may_tell = asks.count() == 0 || !self.state.panel(self.now).reason.contains("GitHub can't be asked");
-        let troubled = self.disk || self.no_worker || posts || refused || lists || !may_tell;
-        let accepted = self.accepted.iter().copied().collect();
-        let panel = self.state.panel(self.now);
-        let lamp = ([panel.red, panel.yellow, panel.green], panel.repository.zip(panel.pull));
-        assert_eq!(lamp, model::lamp(&self.all, &accepted, &self.policy, troubled), "the lamp ({})", panel.reason);
+        self.assert_lamp();
         let mut owners = BTreeSet::new();
         for build in rows.builds.values() {
             for check in build.checks.iter().filter(|c| c.owns_status) {
@@ -86,6 +79,68 @@ impl Storm {
                 assert!(owners.insert(status.clone()), "two builds speak for {status:?}");
             }
         }
+    }
+
+    /// The lamp is the contract's, the JSON is the lamp, both agree with what GitHub should show, and green is never old.
+    fn assert_lamp(&self) {
+        let panel = self.state.panel(self.now);
+        let accepted = self.accepted.iter().copied().collect();
+        let lamp = ([panel.red, panel.yellow, panel.green], panel.repository.clone().zip(panel.pull));
+        let told = model::lamp(&self.all, &accepted, &self.policy, self.is_troubled(&panel));
+        assert_eq!(lamp, told, "the lamp ({})", panel.reason);
+        let json = serde_json::to_value(&panel).expect("a panel is JSON");
+        assert_eq!(json["green"] == "on", panel.green == Led::On);
+        if panel.green == Led::On {
+            let on_lamp = self.known.iter().filter(|(repository, _)| self.policy.on_lamp(repository));
+            let old: Vec<_> = on_lamp.filter(|(_, at)| self.now.mono >= **at + HEARD_MAX).collect();
+            assert!(old.is_empty(), "green, and nothing was heard since {old:?}");
+        }
+        self.assert_outward(&panel);
+    }
+
+    /// What GitHub should show of the followed head, joined by its rule, says the same as the lamp.
+    fn assert_outward(&self, panel: &Panel) {
+        let Some(key) = panel.repository.clone().zip(panel.pull) else { return };
+        let pull = &self.all.pulls[&key];
+        let Some(build) = pull.last_build.map(|id| &self.all.builds[&id]).filter(|_| pull.open) else { return };
+        // What was withdrawn or waits for approval shows an earlier result, and of one sha a newer build may speak.
+        let is_shown = build.state != BuildState::Cancelled || pull.last_result == Some(BuildState::Cancelled);
+        let is_shown = is_shown && build.state != BuildState::WaitingForApproval && build.sha == pull.head_sha;
+        if !is_shown || build.checks.iter().any(|c| !c.owns_status) {
+            return;
+        }
+        let ours = build.checks.iter().map(|c| c.outward().0);
+        let others = pull.external.iter().filter(|e| !model::is_ours(&self.all, &self.policy, pull, &e.context));
+        let others = others.map(|e| e.state).filter(|_| self.policy.include_external);
+        let all: Vec<_> = ours.chain(others).collect();
+        let failed = all.iter().any(|s| matches!(s, StatusState::Failure | StatusState::Error));
+        let pending = all.contains(&StatusState::Pending);
+        let is_open = matches!(build.state, BuildState::Queued | BuildState::Running);
+        assert!(!is_open || panel.green == Led::Off, "green while it runs: {panel:?}");
+        assert_eq!(panel.green == Led::On, !failed && !pending, "{all:?} and {panel:?}");
+        assert!(panel.red == Led::Off || failed, "{all:?} and {panel:?}");
+        assert!(panel.red == Led::On || panel.green == Led::On || pending, "{all:?} and {panel:?}");
+    }
+
+    /// Whether nobody can tell, as far as is known here.
+    fn is_troubled(&self, panel: &Panel) -> bool {
+        let on_lamp = |repository: &String| self.policy.on_lamp(repository);
+        let silent = |since: &Duration| self.now.mono >= *since + SILENCE_MAX;
+        let posts = self.silent_since.iter().any(silent);
+        let asked = |what: &LookUp| match what {
+            LookUp::Pulls { repository } | LookUp::Deliveries { repository } => on_lamp(repository),
+            LookUp::Statuses { repository, .. } | LookUp::External { repository, .. } => on_lamp(repository),
+            LookUp::Permission { repository, .. } => on_lamp(repository),
+        };
+        let asks = self.unanswered.iter().filter(|(what, at)| silent(at) && asked(what));
+        let refused = self.no_token.iter().chain(&self.unheard).any(on_lamp);
+        let lists = asks.clone().any(|(what, _)| !matches!(what, LookUp::Statuses { .. } | LookUp::External { .. }));
+        // What a head shows is asked no more when it has moved on.
+        let may_tell = asks.count() == 0 || !panel.reason.contains("GitHub can't be asked");
+        let unheard = self.known.iter().any(|(repository, at)| on_lamp(repository) && self.now.mono >= *at + HEARD_MAX);
+        let queued = self.all.builds.values().any(|b| b.state == BuildState::Queued);
+        let builds = (self.no_worker && queued) || self.state.is_stuck(self.now);
+        self.disk || builds || posts || refused || lists || unheard || !may_tell
     }
 
     /// In the end: nothing waits but for a person, and GitHub shows the truth.
@@ -101,6 +156,15 @@ impl Storm {
                 checks.any(|c| c.context == context && c.owns_status)
             };
             self.hub.assert_shown(&self.all, &self.policy, &|sha, context| !owned(sha, context));
+        }
+        for pull in self.watched() {
+            let known = |e: &External| (e.context.to_ascii_lowercase(), e.state, e.id);
+            // Contexts of ours from before a reload are others' now.
+            let was_ours = |e: &&External| ["lint", "test", "doc"].contains(&e.context.to_ascii_lowercase().as_str());
+            let known: BTreeSet<_> = pull.external.iter().filter(|e| !was_ours(e)).map(known).collect();
+            let others = self.hub.others_on(&pull.repository, &pull.head_sha);
+            let others: BTreeSet<_> = others.map(|s| (s.context.to_ascii_lowercase(), s.state, s.id)).collect();
+            assert_eq!(known, others, "what others say of {:?}", pull.key());
         }
         for pull in self.all.pulls.values().filter(|p| p.open) {
             let Some(build) = pull.last_build.map(|id| &self.all.builds[&id]) else { continue };

@@ -7,7 +7,7 @@ use fastrand::Rng;
 
 use crate::logic::build::BuildState;
 use crate::logic::event::{
-    Delivery, DeliveryKey, Found, Hook, LookUp, Post, PullAction, PullPayload, Shown, StatusState,
+    Delivery, DeliveryKey, Found, Hook, LookUp, Post, PullAction, PullPayload, Shown, StatusPayload, StatusState,
 };
 use crate::logic::policy::Policy;
 use crate::logic::rows::Rows;
@@ -32,7 +32,10 @@ pub struct Hub {
     pub lost: Vec<DeliveryKey>,
     /// By repository, sha and context.
     pub shown: BTreeMap<(String, String, String), Post>,
+    /// What others say, by repository, sha and context in lower case.
+    others: BTreeMap<(String, String, String), Shown>,
     counter: u64,
+    clock: i64,
 }
 
 #[derive(Clone)]
@@ -52,6 +55,9 @@ impl Hub {
         }
         if self.pulls.is_empty() || (self.pulls.len() < PULLS_MAX && rng.u8(..4) == 0) {
             return self.open(rng, wall);
+        }
+        if rng.u8(..5) == 0 {
+            return self.speak(rng, wall, None);
         }
         let at = rng.usize(..self.pulls.len());
         let heads: Vec<_> = self.pulls.iter().map(|p| p.payload.head_sha.clone()).collect();
@@ -90,6 +96,36 @@ impl Hub {
         self.send(hook);
     }
 
+    /// Somebody else, or we ourselves, made a status: GitHub tells everybody.
+    pub fn speak(&mut self, rng: &mut Rng, wall: i64, post: Option<&Post>) {
+        let Some(pull) = rng.choice(&self.pulls).map(|p| &p.payload) else { return };
+        let (repository, sha) = match post {
+            Some(post) => (post.repository.clone(), post.sha.clone()),
+            None => (pull.repository.clone(), pull.head_sha.clone()),
+        };
+        self.counter += 1;
+        self.clock = self.clock.max(wall);
+        let states = [StatusState::Pending, StatusState::Success, StatusState::Failure, StatusState::Error];
+        let by_others = ["travis", "jenkins", "Travis"];
+        let shown = Shown {
+            context: post.map_or(by_others[rng.usize(..3)], |p| &p.context).to_owned(),
+            state: post.map_or(states[rng.usize(..4)], |p| p.state),
+            description: String::new(),
+            updated_at: self.clock,
+            id: self.counter,
+        };
+        if post.is_none() {
+            self.others.insert((repository.clone(), sha.clone(), shown.context.to_ascii_lowercase()), shown.clone());
+        }
+        self.send(Hook::Status(Box::new(StatusPayload { repository, sha, shown })));
+    }
+
+    /// What others say of a head.
+    pub fn others_on<'a>(&'a self, repository: &'a str, sha: &'a str) -> impl Iterator<Item = Shown> + 'a {
+        let of_head = move |(r, s, _): &(String, String, String)| r == repository && s == sha;
+        self.others.iter().filter(move |(key, _)| of_head(key)).map(|(_, shown)| shown.clone())
+    }
+
     /// What GitHub would answer now.
     pub fn find(&self, what: &LookUp) -> Found {
         match what {
@@ -104,14 +140,16 @@ impl Hub {
                 pulls.sort_by_key(|p| std::cmp::Reverse(p.updated_at));
                 Found::Pulls(pulls)
             }
-            LookUp::Statuses { repository, sha } => {
+            LookUp::Statuses { repository, sha } | LookUp::External { repository, sha } => {
                 let of_head = self.shown.iter().filter(|((r, s, _), _)| r == repository && s == sha);
                 let shown = |((_, _, context), post): (&(_, _, String), &Post)| Shown {
                     context: context.clone(),
                     state: post.state,
                     description: post.description.clone(),
+                    updated_at: 0,
+                    id: 0,
                 };
-                Found::Statuses(of_head.map(shown).collect())
+                Found::Statuses(of_head.map(shown).chain(self.others_on(repository, sha)).collect())
             }
             LookUp::Deliveries { .. } => Found::Deliveries(self.lost.clone()),
             LookUp::Permission { user, .. } => Found::Permission(words::TEAM.contains(&user.as_str())),

@@ -19,7 +19,7 @@ use super::{model, words};
 use crate::logic::build::{BuildId, BuildState};
 use crate::logic::event::{Change, Command, Decision, Delivery, Event, Found, LookUp, Now, Post, PullPayload, ReplyId};
 use crate::logic::policy::{CheckSource, Policy, RepositoryPolicy};
-use crate::logic::rows::Rows;
+use crate::logic::rows::{Pull, Rows};
 use crate::logic::state::State;
 
 /// Storms of one `cargo test`; `PILOTLIGHT_STORM_SEEDS=50000` or `=17..18` for others.
@@ -105,6 +105,9 @@ struct Storm {
     heard: BTreeMap<String, Duration>,
     /// Builds that were said to have ended.
     ended: BTreeSet<BuildId>,
+    /// When a repository's heads were last known to be all there is, or the way was open; and when a list was asked for.
+    known: BTreeMap<String, Duration>,
+    list_asked_at: Duration,
     builders: BTreeMap<BuildId, Running>,
     /// In the order of their acceptance, the newest last.
     accepted: Vec<BuildId>,
@@ -154,6 +157,8 @@ impl Storm {
             pause: Duration::ZERO,
             heard: BTreeMap::new(),
             ended: Default::default(),
+            known: BTreeMap::new(),
+            list_asked_at: Duration::ZERO,
             builders: BTreeMap::new(),
             accepted: Vec::new(),
             disk: false,
@@ -166,6 +171,7 @@ impl Storm {
             logs,
             log: VecDeque::new(),
         };
+        storm.know_repositories();
         storm.held.push(first);
         storm.commit();
         storm
@@ -243,8 +249,19 @@ impl Storm {
     /// Every list was heard of when the last delivery was old news, and nothing is left to do.
     fn is_at_rest(&self, rest_at: Duration) -> bool {
         let heard = |r: &RepositoryPolicy| self.heard.get(&r.name).is_some_and(|at| *at >= rest_at);
+        let others_heard = |p: &Pull| {
+            let at = self.heard.get(&format!("{}@{}", p.repository, p.head_sha));
+            at.is_some_and(|at| *at >= rest_at)
+        };
         self.policy.repositories.iter().all(heard)
+            && self.watched().all(others_heard)
             && self.all.builds.values().all(|b| b.is_settled() && b.state != BuildState::Queued)
+    }
+
+    /// Pull requests of which the lamp must know what others say.
+    fn watched(&self) -> impl Iterator<Item = &Pull> {
+        let is_shown = |p: &&Pull| p.open && p.last_build.is_some() && self.policy.on_lamp(&p.repository);
+        self.all.pulls.values().filter(|_| self.policy.include_external).filter(is_shown)
     }
 
     fn deliver(&mut self) {
@@ -301,7 +318,11 @@ impl Storm {
     }
 
     fn pass_time(&mut self) {
-        let seconds = if self.rng.u8(..5) == 0 { self.rng.u64(..400) } else { self.rng.u64(..10) };
+        let seconds = match self.rng.u8(..40) {
+            0 => self.rng.u64(..20_000),
+            1..8 => self.rng.u64(..400),
+            _ => self.rng.u64(..10),
+        };
         let until = self.now.mono + Duration::from_secs(seconds);
         while let Some(wake) = self.state.wake_at(self.now).filter(|w| *w <= until) {
             if self.tick(wake) {
@@ -344,6 +365,7 @@ impl Storm {
         self.forget_answers();
         let policy = &self.policy;
         self.unheard.retain(|repository| policy.repository(repository).is_some());
+        self.know_repositories();
         self.event(Event::Reload(Box::new(self.policy.clone())));
     }
 

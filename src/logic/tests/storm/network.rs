@@ -62,6 +62,9 @@ impl Storm {
     }
 
     fn same_or(&mut self, what: &LookUp, found: Found) -> Found {
+        if let LookUp::External { repository, sha } = what {
+            self.heard.insert(format!("{repository}@{sha}"), self.now.mono);
+        }
         let (LookUp::Pulls { repository }, Found::Pulls(pulls)) = (what, &found) else { return found };
         self.heard.insert(repository.clone(), self.now.mono);
         let last = self.lists.insert(repository.clone(), pulls.clone());
@@ -71,8 +74,9 @@ impl Storm {
     /// What the lamp must know of questions.
     fn remember_question(&mut self, what: &LookUp, found: &Result<Found, PostOutcome>) {
         let (LookUp::Pulls { repository }
-        | LookUp::Statuses { repository, .. }
         | LookUp::Deliveries { repository }
+        | LookUp::Statuses { repository, .. }
+        | LookUp::External { repository, .. }
         | LookUp::Permission { repository, .. }) = what;
         if self.policy.repository(repository).is_none() {
             return;
@@ -82,6 +86,9 @@ impl Storm {
                 _ = self.unanswered.entry(what.clone()).or_insert(self.now.mono);
             }
             Err(PostOutcome::TokenRefused { .. }) => _ = self.unheard.insert(repository.clone()),
+            Err(_) if matches!(what, LookUp::External { .. }) => {
+                _ = self.unanswered.entry(what.clone()).or_insert(self.now.mono);
+            }
             Err(_) => _ = self.unanswered.remove(what),
             Ok(_) => {
                 let since = self.unanswered.remove(what);
@@ -90,14 +97,26 @@ impl Storm {
                 }
                 if matches!(what, LookUp::Pulls { .. }) {
                     self.unheard.remove(repository);
+                    self.hear(&repository.clone(), self.list_asked_at);
                 }
             }
+        }
+    }
+
+    /// Of this repository all is known that there was at `at`, or the way to us was open then.
+    pub fn hear(&mut self, repository: &str, at: Duration) {
+        if self.policy.repository(repository).is_some() {
+            let known = self.known.entry(repository.to_owned()).or_default();
+            *known = (*known).max(at);
         }
     }
 
     pub fn show(&mut self, post: &Post) {
         let key = (post.repository.clone(), post.sha.clone(), post.context.clone());
         self.hub.shown.insert(key, post.clone());
+        if self.rng.u8(..4) == 0 {
+            self.hub.speak(&mut self.rng, self.now.wall, Some(post));
+        }
     }
 
     /// Another thread asks from now on, and knows no list; the pause is forgotten.

@@ -4,15 +4,23 @@ use std::time::Duration;
 
 use super::builders::Running;
 use super::{Net, Storm, model};
-use crate::logic::event::{Answer, Effect, Event, ReplyId};
+use crate::logic::event::{Answer, Decision, Effect, Event, Hook, LookUp, ReplyId};
 use crate::logic::state::State;
 use crate::logic::wording::DESCRIPTION_CHARS_MAX;
 
 impl Storm {
     pub fn event(&mut self, event: Event) {
         self.say(&event);
+        if let Event::Delivery { delivery, .. } = &event {
+            match &delivery.hook {
+                Hook::Pull(payload) => self.hear(&payload.repository.clone(), self.now.mono),
+                Hook::Status(status) => self.hear(&status.repository.clone(), self.now.mono),
+                _ => {}
+            }
+        }
         let decision = self.state.handle(self.now, event);
         decision.effects.iter().for_each(|effect| self.assert_may_start(effect));
+        self.remember_list(&decision);
         self.held.push(decision);
         if self.calm || self.rng.u8(..5) > 0 {
             self.commit();
@@ -65,8 +73,25 @@ impl Storm {
         self.no_token.clear();
         let (state, decision) = State::load(model::select(&self.all), self.policy.clone(), self.now);
         self.state = state;
+        self.known.clear();
+        self.know_repositories();
+        self.remember_list(&decision);
         self.held.push(decision);
         self.commit();
+    }
+
+    /// From now on each configured repository is known of as long as a quiet one may be.
+    pub fn know_repositories(&mut self) {
+        let names: Vec<_> = self.policy.repositories.iter().map(|r| r.name.clone()).collect();
+        self.known.retain(|name, _| names.contains(name));
+        names.into_iter().for_each(|name| _ = self.known.entry(name).or_insert(self.now.mono));
+    }
+
+    /// A list is as old as its question.
+    pub fn remember_list(&mut self, decision: &Decision) {
+        if decision.effects.iter().any(|e| matches!(e, Effect::LookUp(LookUp::Pulls { .. }))) {
+            self.list_asked_at = self.now.mono;
+        }
     }
 
     fn effect(&mut self, effect: Effect) {
