@@ -110,9 +110,12 @@ impl Log {
 
     /// Leaves out so much output that is not here.
     pub fn skip(&mut self, bytes: u64) {
-        self.flush_mask();
         self.head_left = 0;
-        self.cut = self.cut.saturating_add(bytes).saturating_add(self.tail.len() as u64);
+        self.cut = self
+            .cut
+            .saturating_add(bytes)
+            .saturating_add(self.mask.forget() as u64)
+            .saturating_add(self.tail.len() as u64);
         self.tail.clear();
     }
 

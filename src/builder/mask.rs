@@ -78,6 +78,12 @@ impl Mask {
         self.starred = 0;
     }
 
+    /// Drops what was held back: its rest never comes, and half a secret may be told. Returns how many bytes.
+    pub fn forget(&mut self) -> usize {
+        self.starred = 0;
+        std::mem::take(&mut self.held).len()
+    }
+
     /// A text of its own, masked.
     pub fn words(&self, text: &str) -> String {
         let mut masked = Vec::new();

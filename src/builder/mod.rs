@@ -248,6 +248,8 @@ fn worker_job(config: &BuilderConfig, slot: usize, job: &Job, mirror: &Mirror, s
         base_sha: None,
         base_ref: job.base_ref.clone(),
         head_ref: job.head_ref.clone(),
+        clone_url: job.clone_url.clone(),
+        submodules: job.submodules,
         mirror,
         room,
         fresh: job.stranger,

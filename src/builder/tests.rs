@@ -80,6 +80,7 @@ pub fn job(clone_url: String, sha: String) -> Job {
         build: 5,
         repository: "Acme/app.rs".to_owned(),
         clone_url,
+        submodules: true,
         stranger: false,
         pull: 7,
         sha,

@@ -115,6 +115,7 @@ struct RepositoryTable {
     name: Spanned<String>,
     #[serde(default, deserialize_with = "fields::clone_url")]
     clone_url: Option<String>,
+    submodules: Option<bool>,
     #[serde(default)]
     network: Network,
     #[serde(default)]
@@ -281,6 +282,7 @@ fn repositories(tables: Vec<RepositoryTable>, host: &str, longest: Duration) -> 
             name,
             clone_url,
             network: table.network,
+            submodules: table.submodules.unwrap_or(true),
             checks,
             check_source: table.checks,
             tested: table.test,

@@ -89,7 +89,7 @@ fn the_shipped_file_shows_every_key_beside_its_default() {
     let keys = "listen path secret_file max_body api_url token_file listen url driver pins active_low blink self_test \
                 follow repositories include_external \
                 workers timeout silence isolation approval state_dir cache_dir name clone_url network skip_ci checks \
-                test context run timeout name file";
+                test submodules context run timeout name file";
     let shown = text.lines().filter_map(|l| l.split_once(" = ")).map(|(key, _)| key).filter(|k| !k.starts_with('#'));
     assert_eq!(shown.collect::<Vec<_>>().join(" "), keys);
 }

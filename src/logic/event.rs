@@ -261,6 +261,7 @@ pub struct Job {
     pub build: BuildId,
     pub repository: String,
     pub clone_url: String,
+    pub submodules: bool,
     pub pull: u64,
     /// The head is in another repository: it gets a unit, a tree and a cache apart from the team's.
     pub stranger: bool,

@@ -35,6 +35,8 @@ pub struct RepositoryPolicy {
     pub name: String,
     pub clone_url: String,
     pub network: Network,
+    /// Whether submodules are fetched before the checks.
+    pub submodules: bool,
     /// At least one; contexts differ in more than case. None of the head's takes longer than the longest of these.
     pub checks: Vec<CheckPolicy>,
     /// For the builds of heads in the repository itself.

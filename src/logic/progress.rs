@@ -26,6 +26,7 @@ impl State {
             build: id,
             repository: build.repository.clone(),
             clone_url: repository.clone_url.clone(),
+            submodules: repository.submodules,
             pull: build.pull,
             stranger,
             sha: build.sha.clone(),

@@ -1,7 +1,7 @@
 //! One build: its tree, its processes, its result.
 //!
 //! A process of its own, with a stranger's code below it and the daemon at the other end of one Unix stream.
-//! It has no secrets but those that its checks get to know. It lives for one job: [`room`] (whose turn it is), [`tree`] (what is built),
+//! It has no secrets but those that its checks get to know. It lives for one job: [`room`] (whose turn it is), [`tree`] and [`submodules`] (what is built),
 //! [`processes`] (what runs, and that nothing is left), and this page, which strings them together.
 
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use rustix::net::sockopt::socket_acceptconn;
 
 use self::memory::Memory;
 use self::output::Output;
-use self::processes::{Limits, Processes, Stopped};
+use self::processes::{Limits, Processes, Sink, Stopped};
 use self::protocol::{Frame, News, WorkerJob};
 use self::room::Room;
 use self::tree::NoMerge;
@@ -23,11 +23,13 @@ use crate::logic::event::JobCheck;
 
 mod cache;
 mod descent;
+mod lfs;
 mod memory;
 mod output;
 mod processes;
 pub mod protocol;
 mod room;
+mod submodules;
 mod tree;
 
 /// How long the daemon may take to hand over the job: it has it ready when it connects.
@@ -92,7 +94,7 @@ pub fn serve(stream: UnixStream) -> Result<()> {
 fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut Option<Room>) -> Result<()> {
     let mut said = Output::to(daemon);
     let room = room.insert(Room::enter(&job.room, job.fresh, processes)?);
-    let checked_out = tree::check_out(room, job, processes, &mut |bytes| said.write(bytes));
+    let checked_out = prepare(room, job, processes, &mut |bytes| said.write(bytes));
     said.flush()?;
     checked_out?;
     for check in &job.checks {
@@ -105,6 +107,13 @@ fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut
         daemon.tell(&Frame::News(News::CheckFinished { check: check.index, end, took }))?;
     }
     Ok(())
+}
+
+/// All that the checks find in the tree.
+fn prepare(room: &Room, job: &WorkerJob, processes: &mut Processes, log: &mut Sink) -> Result<()> {
+    tree::check_out(room, job, processes, log)?;
+    submodules::fetch(room, job, processes, log)?;
+    lfs::note(room, log)
 }
 
 /// The environment is exactly the contract's, and the build's secrets.

@@ -37,6 +37,10 @@ pub struct WorkerJob {
     pub base_sha: Option<String>,
     pub base_ref: String,
     pub head_ref: String,
+    /// Where the repository is for whoever has no credential, and what submodules' relative addresses start from.
+    pub clone_url: String,
+    /// Whether submodules are fetched; else they stay empty.
+    pub submodules: bool,
     /// The daemon's bare mirror; its objects are borrowed, read-only.
     pub mirror: PathBuf,
     /// The worker's own room: tree, home, cache, tmp and the lock are below it.

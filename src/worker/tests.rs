@@ -73,6 +73,8 @@ impl Bench {
             base_sha: None,
             base_ref: "main".into(),
             head_ref: "topic".into(),
+            clone_url: format!("file://{}", self.path("repo").display()),
+            submodules: true,
             mirror: self.path("repo/.git"),
             room: self.path("room"),
             fresh: false,

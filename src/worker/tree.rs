@@ -110,7 +110,11 @@ impl Tree<'_, '_> {
         }
         let git = self.git_directory();
         let format = if self.job.sha.len() == 64 { "1\n[extensions]\n\tobjectFormat = sha256" } else { "0" };
-        let config = format!("[core]\n\tbare = false\n\tfilemode = true\n\trepositoryformatversion = {format}\n");
+        let config = format!(
+            "[core]\n\tbare = false\n\tfilemode = true\n\trepositoryformatversion = {format}\n\
+             [remote \"origin\"]\n\turl = \"{}\"\n",
+            self.job.clone_url.replace('\\', "\\\\").replace('"', "\\\"")
+        );
         put(&git.join("config"), config.as_bytes())?;
         put(&git.join("objects/info/alternates"), &self.alternates()?)?;
         put(&git.join("HEAD"), NO_HEAD.as_bytes())
@@ -192,24 +196,28 @@ impl Tree<'_, '_> {
         }
     }
 
-    /// git with nothing but our own settings: neither the daemon's, nor the system's, nor those of a home.
+    /// git with nothing but our own settings.
     fn git_command(&self, args: &[&str]) -> Command {
         let mut command = Command::new("git");
         command.args(["-c", "core.hooksPath=/dev/null", "-c", "core.logAllRefUpdates=false"]).args(args);
-        command.current_dir(&self.room.tree).env_clear().env("PATH", super::path());
+        with_own_settings(&mut command).current_dir(&self.room.tree);
         command.env("GIT_DIR", self.git_directory()).env("GIT_WORK_TREE", &self.room.tree);
         command.env("GIT_INDEX_FILE", &self.room.index);
-        command.envs([
-            ("HOME", "/dev/null"), // also the way to git/attributes and git/ignore of a user
-            ("LC_ALL", "C"),
-            ("GIT_CONFIG_GLOBAL", "/dev/null"),
-            ("GIT_CONFIG_NOSYSTEM", "1"),
-            ("GIT_ATTR_NOSYSTEM", "1"),
-            ("GIT_NO_REPLACE_OBJECTS", "1"),
-            ("GIT_TERMINAL_PROMPT", "0"),
-        ]);
         command
     }
+}
+
+/// A clean environment for git: neither the daemon's settings, nor the system's, nor those of a home.
+pub fn with_own_settings(git: &mut Command) -> &mut Command {
+    git.env_clear().env("PATH", super::path()).envs([
+        ("HOME", "/dev/null"), // also the way to git/attributes and git/ignore of a user
+        ("LC_ALL", "C"),
+        ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_CONFIG_NOSYSTEM", "1"),
+        ("GIT_ATTR_NOSYSTEM", "1"),
+        ("GIT_NO_REPLACE_OBJECTS", "1"),
+        ("GIT_TERMINAL_PROMPT", "0"),
+    ])
 }
 
 /// Writes the file unless it is so already.
@@ -243,7 +251,7 @@ fn open_up(tree: &Path) -> Result<()> {
 }
 
 /// The paths of submodules in an index of version 2, the only one our git writes (gitformat-index(5)).
-fn submodules(index: &[u8], oid_bytes: usize) -> Option<Vec<PathBuf>> {
+pub fn submodules(index: &[u8], oid_bytes: usize) -> Option<Vec<PathBuf>> {
     const MODE_GITLINK: u32 = 0o160000;
     let number = |at: usize| Some(u32::from_be_bytes(index.get(at..at + 4)?.try_into().ok()?));
     let (signature, version) = (index.get(..4)?, number(4)?);

@@ -60,6 +60,8 @@ fn a_job() -> Frame {
         base_sha: None,
         base_ref: job.base_ref,
         head_ref: job.head_ref,
+        clone_url: String::new(),
+        submodules: true,
         mirror: "/".into(),
         room: "/".into(),
         fresh: false,

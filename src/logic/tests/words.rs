@@ -41,6 +41,7 @@ pub fn repository(name: &str, checks: &str) -> RepositoryPolicy {
         name: name.to_owned(),
         clone_url,
         network: Network::Internet,
+        submodules: true,
         checks: checks.split(',').map(check).collect(),
         secrets: Vec::new(),
         check_source: CheckSource::Box,

@@ -11,6 +11,8 @@ fn job() -> WorkerJob {
         base_sha: Some("3c4d".repeat(10)),
         base_ref: "main".into(),
         head_ref: "fäncy\n".into(),
+        clone_url: String::new(),
+        submodules: true,
         mirror: "/mirror".into(),
         room: "/room".into(),
         fresh: false,

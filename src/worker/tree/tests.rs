@@ -136,3 +136,24 @@ fn git_in_a_check_sees_the_commit() {
     let outcome = bench.build(&["git log --format=%s | tr '\\n' ' '; git status --porcelain; git diff-files --quiet"]);
     assert_eq!((outcome.log.as_str(), &outcome.ends[..]), ("three two one ", &[CheckEnd::Exited(0)][..]));
 }
+
+#[test]
+fn filters_of_the_head_run_nothing_and_what_is_in_lfs_stays_a_pointer() {
+    let bench = Bench::new();
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12345", "1a".repeat(32));
+    bench.sh(&format!(
+        "echo '*.bin filter=lfs diff=lfs merge=lfs -text' >.gitattributes; echo '* filter=evil' >>.gitattributes
+        printf '[filter \"evil\"]\\nsmudge = touch ../home/pwned\\n' >.gitconfig; printf '%s\\n' '{pointer}' >big.bin
+        printf '[lfs]\\nurl = http://127.0.0.1:9/\\n' >.lfsconfig; git add -A; git commit -qm lfs"
+    ));
+    let outcome = bench.build(&["cat big.bin; git status --porcelain; git remote get-url origin"]);
+    let origin = format!("file://{}", bench.path("repo").display());
+    assert!(
+        outcome.log.starts_with("Note: .gitattributes names Git LFS. Its files are not fetched"),
+        "{}",
+        outcome.log
+    );
+    assert!(outcome.log.ends_with(&format!("(README, Git LFS).\n{pointer}\n{origin}\n")), "{}", outcome.log);
+    assert_eq!((outcome.error, &outcome.ends[..]), (None, &[CheckEnd::Exited(0)][..]));
+    assert!(!bench.path("room/home/pwned").exists());
+}
