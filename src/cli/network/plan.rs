@@ -37,6 +37,9 @@ const NO_INTERNET: [&str; 9] = [
     "224.0.0.0/3",
 ];
 
+/// Where clouds tell a machine's secrets to whoever asks from it: no device of an office.
+const METADATA: &str = "169.254.169.254/32";
+
 /// A route to more than this is a way to the internet, as those of VPNs are that halve it.
 const OFFICE_PREFIX_MIN: u8 = 8;
 
@@ -172,10 +175,11 @@ table inet pilotlight {{
 fn refused(network: Network, routes: &[Route]) -> BTreeSet<String> {
     let ours = |r: &&Route| r.kind == "local";
     let explicit = |r: &&Route| !r.dev.starts_with(LINKS);
-    let wires = BTreeSet::from([WIRES_NET.to_owned()]);
     match network {
         // The box itself stays closed: its dashboard believes whoever is near.
-        Network::Lan => routes.iter().filter(ours).filter_map(office).chain(wires).collect(),
+        Network::Lan => {
+            routes.iter().filter(ours).filter_map(office).chain([WIRES_NET, METADATA].map(str::to_owned)).collect()
+        }
         Network::Internet | Network::None => {
             let fixed = NO_INTERNET.iter().map(|net| (*net).to_owned());
             routes.iter().filter(explicit).filter_map(office).chain(fixed).collect()

@@ -48,7 +48,7 @@ fn the_office_is_what_this_box_has_a_route_to() {
          192.168.0.0/16 192.168.50.0/24 198.18.0.0/15 198.51.100.0/24 198.51.100.10/32 198.51.100.255/32 224.0.0.0/3"
     ]
     .assert_eq(&networks(Network::Internet));
-    expect!["127.0.0.1/32 198.18.0.0/15 198.51.100.10/32"].assert_eq(&networks(Network::Lan));
+    expect!["127.0.0.1/32 169.254.169.254/32 198.18.0.0/15 198.51.100.10/32"].assert_eq(&networks(Network::Lan));
     let ways_out = routes(
         r#"[{"dst":"default","nexthops":[{"gateway":"10.0.0.1","dev":"eth0"},{"dev":"ppp0"}]},
             {"dst":"default","gateway":"10.1.0.1","dev":"wlan0"}, {"dst":"10.0.0.0/8","dev":"eth1"}]"#,
@@ -63,7 +63,7 @@ fn the_rules_are_one_transaction() {
         table inet pilotlight
         delete table inet pilotlight
         table inet pilotlight {
-          set refused { type ipv4_addr; flags interval; auto-merge; elements = { 127.0.0.1/32, 198.18.0.0/15, 198.51.100.10/32 }; }
+          set refused { type ipv4_addr; flags interval; auto-merge; elements = { 127.0.0.1/32, 169.254.169.254/32, 198.18.0.0/15, 198.51.100.10/32 }; }
           chain output {
             type filter hook output priority filter; policy accept;
             oifname "lo" accept
