@@ -214,6 +214,7 @@ impl<'a> Course<'a> {
                 self.log.skip(bytes);
                 Ok(Step::Logged)
             }
+            Frame::News(News::UnitEnded { .. }) => Err("it told of its own end".to_owned()),
             Frame::News(News::CheckStarted { check }) => self.started(check).map(Step::News),
             Frame::News(News::CheckFinished { check, end, took }) => self.finished(check, end, took).map(Step::News),
             Frame::News(News::Conflict) if self.job.tested == Tested::Merge => Ok(Step::Conflict),

@@ -1,8 +1,9 @@
 //! The way to a worker: a child of our own, or the systemd unit of the repository. Never one instead of the other.
 
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,8 @@ use anyhow::{Context, Result, bail};
 use rustix::net::{RecvFlags, recv};
 
 use super::process::{Process, end_in_words, ready};
-use crate::worker::protocol::Frame;
+use crate::logic::wording;
+use crate::worker::protocol::{Frame, News};
 
 /// How long a worker may take to leave once its job is done or its stream has ended. It gives its own processes
 /// two seconds to end; the rest is for a slow card.
@@ -25,6 +27,9 @@ const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long a unit may take to start: its network and a process, from a slow card.
 const START_MAX: Duration = Duration::from_secs(60);
+
+/// How long a unit may take to end what is left of it, and to tell why it was ended.
+const WHY_MAX: Duration = Duration::from_secs(15);
 
 /// How long a worker may take to accept its job. The job fits into the socket's buffer unless its commands are huge.
 const HAND_OVER_DEADLINE: Duration = Duration::from_secs(10);
@@ -41,8 +46,8 @@ enum Heard {
 pub struct Worker {
     pub stream: UnixStream,
     child: Option<Process>,
-    /// Where to look when it dies, for people.
-    unit: String,
+    /// The unit's name and its socket.
+    unit: Option<(String, PathBuf)>,
 }
 
 impl Worker {
@@ -55,7 +60,7 @@ impl Worker {
         // What it has to say about itself goes where our own log goes under systemd; builds never see that stream.
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::inherit());
         let child = Process::spawn(&mut command).with_context(|| format!("cannot start {} worker", exe.display()))?;
-        Ok(Worker { stream, child: Some(child), unit: String::new() })
+        Ok(Worker { stream, child: Some(child), unit: None })
     }
 
     /// Connects to the unit's socket, which starts it, and gives it its job. `None`: cancelled meanwhile.
@@ -69,7 +74,7 @@ impl Worker {
             let stream = UnixStream::connect(&socket).with_context(|| {
                 format!("no worker at {}: run `sudo systemctl enable --now {unit}.socket`", socket.display())
             })?;
-            let mut worker = Worker { stream, child: None, unit: format!("; see journalctl -u {unit}.service") };
+            let mut worker = Worker { stream, child: None, unit: Some((unit.clone(), socket.clone())) };
             match worker.hand(job).and_then(|()| worker.hears(cancel)) {
                 Ok(Heard::Job) => return Ok(Some(worker)),
                 Ok(Heard::Cancel) => return Ok(None),
@@ -100,6 +105,19 @@ impl Worker {
         }
     }
 
+    /// Why systemd ended the unit, if it was so: when the worker is gone without a word.
+    pub fn why(&self) -> Option<String> {
+        let (_, socket) = self.unit.as_ref()?;
+        let stream = UnixStream::connect(socket).ok()?;
+        stream.set_read_timeout(Some(WHY_MAX)).ok()?;
+        // Should it be another worker that hears us, there is no job for it.
+        stream.shutdown(Shutdown::Write).ok()?;
+        match Frame::read(&mut &stream) {
+            Ok(Some(Frame::News(News::UnitEnded { result, status }))) => Some(wording::unit_ended(&result, &status)),
+            _ => None,
+        }
+    }
+
     /// Ends the stream and waits until the child has left; kills it when that takes too long. Returns how it ended,
     /// in words.
     pub fn dismiss(self) -> String {
@@ -107,7 +125,7 @@ impl Worker {
         match self.child.map(|child| child.wait(LEAVE_DEADLINE)) {
             Some(Ok(status)) => end_in_words(status),
             Some(Err(error)) => error.to_string(),
-            None => format!("killed, out of memory or over its unit's limits{}", self.unit),
+            None => self.unit.map_or_else(String::new, |(unit, _)| format!("see journalctl -u {unit}.service")),
         }
     }
 }

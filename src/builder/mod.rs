@@ -198,11 +198,12 @@ fn work(config: &BuilderConfig, job: WorkerJob, order: &Order, log: &mut Log, te
     let rooms = if config.isolation == Isolation::None { &config.cache_dir } else { &config.unit_rooms };
     let patience = Patience::with(&order.job, [&config.state_dir, rooms]);
     let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, tell);
+    let why = matches!(end, Ok(End::Silent)).then(|| worker.why()).flatten();
     let how = worker.dismiss();
     if matches!(end, Ok(End::Conflict)) {
         return BuildNews::Conflict;
     }
-    let error = reason(end, &how);
+    let error = why.or_else(|| reason(end, &how));
     BuildNews::Finished { error: error.map(|error| plain(&log.masked(&error))) }
 }
 

@@ -340,18 +340,35 @@ fn a_unit_does_a_build() {
 
 #[test]
 fn a_unit_that_dies_is_told_of() {
-    let bench = Bench::new(Isolation::Systemd);
-    let listener = UnixListener::bind(bench.dir.path().join("acme__app_drs.sock")).unwrap();
-    let unit = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let job = Frame::read(&mut stream).unwrap();
-        Frame::Log(Vec::new()).write(&mut stream).unwrap();
-        job
-    });
-    let error = "the worker ended without a word (killed, out of memory or over its unit's limits; \
-                 see journalctl -u pilotlight-build@acme__app_drs.service)";
-    assert_eq!(bench.news(), [BuildNews::Started, over(error)]);
-    assert!(matches!(unit.join().unwrap(), Some(Frame::Job(_))));
+    let ended = |result: &str| {
+        let (result, status) = (result.to_owned(), "KILL".to_owned());
+        Some(Frame::News(News::UnitEnded { result, status }))
+    };
+    let table = [
+        (ended("oom-kill"), "Out of memory: the build was ended"),
+        (ended("signal"), "Killed: the build's worker met signal KILL"),
+        (ended("a\nb\u{1b}"), "The build was ended by systemd: a b"),
+        (
+            Some(done(None)),
+            "the worker ended without a word (see journalctl -u pilotlight-build@acme__app_drs.service)",
+        ),
+        (None, "the worker ended without a word (see journalctl -u pilotlight-build@acme__app_drs.service)"),
+    ];
+    for (word, error) in table {
+        let bench = Bench::new(Isolation::Systemd);
+        let listener = UnixListener::bind(bench.dir.path().join("acme__app_drs.sock")).unwrap();
+        let unit = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let job = Frame::read(&mut stream).unwrap();
+            Frame::Log(Vec::new()).write(&mut stream).unwrap();
+            drop(stream);
+            let (mut asked, _) = listener.accept().unwrap();
+            word.into_iter().for_each(|word| word.write(&mut asked).unwrap());
+            job
+        });
+        assert_eq!(bench.news(), [BuildNews::Started, over(error)]);
+        assert!(matches!(unit.join().unwrap(), Some(Frame::Job(_))));
+    }
 }
 
 /// While its last build ends, systemd closes what waits at the socket.

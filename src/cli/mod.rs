@@ -96,7 +96,11 @@ enum Command {
     },
     /// Run one build; the daemon starts it.
     #[command(hide = true)]
-    Worker,
+    Worker {
+        /// Tell the daemon how a worker ended; its unit starts it.
+        #[arg(long)]
+        ended: bool,
+    },
     /// Make the network of a unit's builds; pilotlight-network@.service starts it.
     #[command(hide = true)]
     Network { instance: String },
@@ -190,7 +194,8 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Setup(options) => setup::run(&cli.config, *options),
         Command::Backup { file } => Ok(backup::backup(&cli.config, &config()?, &file)?),
         Command::Hook { word } => hook::run(&cli.config, word),
-        Command::Worker => Ok(worker::main()?),
+        Command::Worker { ended: false } => Ok(worker::main()?),
+        Command::Worker { ended: true } => Ok(worker::tell_how_it_ended()?),
         Command::Network { instance } => Ok(network::run(&cli.config, &instance)?),
     }
 }

@@ -139,6 +139,17 @@ pub fn check_ended(end: &CheckEnd, took: Duration) -> (CheckState, String) {
     }
 }
 
+/// Why a build's unit was ended, by systemd's `$SERVICE_RESULT` and `$EXIT_STATUS`.
+pub fn unit_ended(result: &str, status: &str) -> String {
+    match result {
+        "oom-kill" => "Out of memory: the build was ended".to_owned(),
+        "timeout" => "Timed out: the build was ended by systemd".to_owned(),
+        "signal" | "core-dump" => format!("Killed: the build's worker met signal {status}"),
+        "exit-code" => format!("The build's worker failed: exit code {status}"),
+        other => format!("The build was ended by systemd: {other}"),
+    }
+}
+
 /// ` (limit 1.5 GiB)`, in the largest unit of which it is one.
 fn limit(bytes: u64) -> String {
     const MIB: u64 = 1024 * 1024;

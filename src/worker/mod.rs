@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_acceptconn;
 
 use self::memory::Memory;
@@ -34,6 +35,8 @@ mod tree;
 
 /// How long the daemon may take to hand over the job: it has it ready when it connects.
 const JOB_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the daemon may take to see that its stream has ended, and to ask why.
+const ASKED_DEADLINE: Duration = Duration::from_secs(3);
 /// How long the daemon may take no bytes at all, as when its card stalls, before it counts as gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Where programs are looked for when the worker itself was not told.
@@ -51,6 +54,23 @@ pub fn main() -> Result<()> {
     // Away from the daemon's terminal, whose Ctrl-C is for the daemon. It fails only where that is so already.
     let _ = rustix::process::setsid();
     serve(stream)
+}
+
+/// `pilotlight worker --ended`, which our unit runs when we have ended: tells the daemon why, if it was not by ourselves.
+/// The daemon knocks at the unit's socket once it finds that we are gone.
+pub fn tell_how_it_ended() -> Result<()> {
+    let told = |name| std::env::var(name).unwrap_or_default();
+    let (result, status) = (told("SERVICE_RESULT"), told("EXIT_STATUS"));
+    if result == "success" {
+        return Ok(());
+    }
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().context("there is no socket to tell it at")?;
+    let limit = Timespec::try_from(ASKED_DEADLINE)?;
+    if poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&limit))? > 0 {
+        let (daemon, _) = UnixListener::from(socket).accept()?;
+        Frame::News(News::UnitEnded { result, status }).write(&mut &daemon)?;
+    }
+    Ok(())
 }
 
 /// Takes one job from `stream`, runs it and tells how it went. When this returns, no descendant of this

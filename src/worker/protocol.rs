@@ -89,6 +89,12 @@ pub enum News {
     },
     /// The head and its base can't be merged; nothing runs.
     Conflict,
+    /// Not of the worker: how its unit ended, by systemd's `$SERVICE_RESULT` and `$EXIT_STATUS` (systemd.exec(5)), told to
+    /// whoever asks at the unit's socket when the worker's stream has ended without a word.
+    UnitEnded {
+        result: String,
+        status: String,
+    },
     /// Nothing runs any more. `error`: why not every check ran, in words for people.
     Done {
         error: Option<String>,

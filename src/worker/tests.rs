@@ -159,6 +159,7 @@ impl Worker {
                     ends.push(end);
                 }
                 News::Cut { bytes } => cut += bytes,
+                News::UnitEnded { .. } => panic!("a worker tells of its unit"),
                 News::Done { error } => break error,
                 News::Conflict => break Some("conflict".to_owned()),
             }
@@ -301,5 +302,32 @@ fn no_job_no_build() {
         let mut said = Vec::new();
         stream.read_to_end(&mut said).unwrap();
         assert_eq!((child.wait().unwrap().success(), said.len()), (fine, 0), "{bytes:?}");
+    }
+}
+
+#[test]
+fn how_the_unit_ended_is_told_to_whoever_asks() {
+    let dir = TempDir::new().unwrap();
+    for (result, told) in [("success", false), ("oom-kill", true)] {
+        let path = dir.path().join(result);
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let daemon = UnixStream::connect(&path).unwrap();
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["worker::tests::act_as_the_unit_s_end", "--exact"]).env(ACT, "1");
+        command.env("SERVICE_RESULT", result).env("EXIT_STATUS", "KILL").stdout(Stdio::null());
+        let status = command.stdin(OwnedFd::from(listener)).status().unwrap();
+        drop(command);
+        assert!(status.success());
+        let word = Frame::News(News::UnitEnded { result: result.into(), status: "KILL".into() });
+        // Without a word the socket is closed with its process.
+        assert_eq!(Frame::read(&mut &daemon).ok().flatten(), told.then_some(word));
+    }
+}
+
+/// No test: the unit's end, for the one above.
+#[test]
+fn act_as_the_unit_s_end() {
+    if std::env::var_os(ACT).is_some() {
+        tell_how_it_ended().unwrap();
     }
 }
