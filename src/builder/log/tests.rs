@@ -122,3 +122,19 @@ fn a_build_of_many_long_checks_has_a_bounded_log() {
     let most = LOG_HEADS_BYTES_MAX + 10 * (LOG_TAIL_BYTES_MAX + 100);
     assert!((LOG_HEADS_BYTES_MAX..most).contains(&length), "{length}");
 }
+
+#[test]
+fn half_a_secret_before_a_gap_is_not_told() {
+    let dir = TempDir::new().unwrap();
+    let mut log = Log::create(dir.path(), 1);
+    let secret = crate::logic::secret::Secret::new("tok-0123456789");
+    log.mask(Mask::new([&secret].into_iter()));
+    log.write(b"got tok-0123");
+    log.skip(100);
+    log.write(b"and tok-0123");
+    let end = log.end_section();
+    let file = String::from_utf8(fs::read(log_path(dir.path(), 1)).unwrap()).unwrap();
+    // Whether the last one would have gone on nobody knows: a section's own end hides nothing.
+    assert_eq!(file, format!("got \n{}and tok-0123", line(108)));
+    assert_eq!(end, file.len() as u64);
+}
