@@ -1,11 +1,18 @@
-//! The configuration: no text breaks the reading of it, an error has words and a place, and what is taken holds what
+//! The configuration, and the file of checks in a head: no text breaks the reading of it, an error has words and a place, and what is taken holds what
 //! the rest of the daemon relies on.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pilotlight::config::{Config, Surroundings};
+use pilotlight::config::{Config, Surroundings, checks_of_head};
+use pilotlight::logic::policy::CheckPolicy;
 
 fuzz_target!(|text: &str| {
+    for stranger in [false, true] {
+        match checks_of_head(text, stranger) {
+            Ok(checks) => check_all(&checks),
+            Err(words) => assert!(words.starts_with(".pilotlight.toml"), "no place: {words}"),
+        }
+    }
     let surroundings = Surroundings {
         state_dir: Some("/var/lib/pilotlight".into()),
         cache_dir: Some("/var/cache/pilotlight".into()),
@@ -35,11 +42,15 @@ fn check(config: &Config) {
         assert!(!owner.is_empty() && ![".", "..", ""].contains(&name) && !name.contains('/'));
         assert!(!config.repositories[..index].iter().any(|r| r.name.eq_ignore_ascii_case(&repository.name)));
         assert!(!repository.checks.is_empty() && !repository.clone_url.starts_with('-'));
-        for (index, check) in repository.checks.iter().enumerate() {
-            assert!(!check.run.trim().is_empty() && !check.timeout.is_zero());
-            assert!(!repository.checks[..index].iter().any(|c| c.context.eq_ignore_ascii_case(&check.context)));
-        }
+        check_all(&repository.checks);
     }
     let policy = config.policy("http://pi.local:8080");
     assert!(policy.repository(&config.repositories[0].name.to_ascii_uppercase()).is_some());
+}
+
+fn check_all(checks: &[CheckPolicy]) {
+    for (index, check) in checks.iter().enumerate() {
+        assert!(!check.run.trim().is_empty() && !check.timeout.is_zero());
+        assert!(!checks[..index].iter().any(|c| c.context.eq_ignore_ascii_case(&check.context)));
+    }
 }

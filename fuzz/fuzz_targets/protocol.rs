@@ -8,7 +8,7 @@ use pilotlight::worker::protocol::{Frame, News, WorkerJob};
 fuzz_target!(|input: (u8, &[u8])| {
     match input {
         (0, json) => drop(serde_json::from_slice::<News>(json).map(|news| written_and_read(Frame::News(news)))),
-        (1, json) => drop(serde_json::from_slice::<WorkerJob>(json).map(|job| written_and_read(Frame::Job(job)))),
+        (1, json) => drop(serde_json::from_slice::<Box<WorkerJob>>(json).map(|job| written_and_read(Frame::Job(job)))),
         (2, stream) => read_all(stream),
         // A head that fits, so that mutations reach the body.
         (kind, body) => {

@@ -81,7 +81,8 @@ impl Daemon {
             Ok(ends) => ends,
             Err(error) => return tell(BuildNews::NoWorker { error: format!("no pipe could be made: {error}") }),
         };
-        let words = format!("starting build {build} of {}#{}", job.repository, job.pull);
+        let what = if job.reads_checks { "reading the checks of" } else { "starting" };
+        let words = format!("{what} build {build} of {}#{}", job.repository, job.pull);
         self.log_of(Level::Info, Some(build), None, &words);
         self.runs.insert(build, Run { number: run, cancel: Some(cancels) });
         // Refused only when no builder is left, which is while we end.
