@@ -36,6 +36,10 @@ pub struct Hub {
     others: BTreeMap<(String, String, String), Shown>,
     counter: u64,
     clock: i64,
+    /// Heads that somebody of the team let in: repository, number, and how the sha begins.
+    pub let_in: Vec<(String, u64, String)>,
+    /// Words of the team, by their delivery's GUID, for what is still the head since they were written.
+    pub named: BTreeMap<String, (String, u64)>,
 }
 
 #[derive(Clone)]
@@ -58,6 +62,9 @@ impl Hub {
         }
         if rng.u8(..5) == 0 {
             return self.speak(rng, wall, None);
+        }
+        if rng.u8(..5) == 0 {
+            return self.comment(rng);
         }
         let at = rng.usize(..self.pulls.len());
         let heads: Vec<_> = self.pulls.iter().map(|p| p.payload.head_sha.clone()).collect();
@@ -92,8 +99,11 @@ impl Hub {
         if !push {
             pull.pushes = PUSHES_A_SECOND_MAX;
         }
-        let hook = Hook::Pull(Box::new(pull.payload.clone()));
-        self.send(hook);
+        let payload = pull.payload.clone();
+        if push || !payload.open {
+            self.named.retain(|_, named| *named != (payload.repository.clone(), payload.number));
+        }
+        self.send(Hook::Pull(Box::new(payload)));
     }
 
     /// Somebody else, or we ourselves, made a status: GitHub tells everybody.
@@ -158,7 +168,8 @@ impl Hub {
 
     /// The hook can't bring it. Often GitHub itself does not know that.
     pub fn lose(&mut self, rng: &mut Rng, delivery: Delivery) {
-        if rng.bool() {
+        // Of words that were lost nobody asks GitHub: whoever wrote them sees it, and writes again.
+        if rng.bool() && !matches!(delivery.hook, Hook::Comment(_)) {
             self.lost.push(delivery.key);
         }
     }
@@ -218,8 +229,16 @@ impl Hub {
         self.send(Hook::Pull(Box::new(payload)));
     }
 
-    fn send(&mut self, hook: Hook) {
-        let key = DeliveryKey { guid: format!("guid-{}", self.counter), hook_id: 1 };
+    pub fn payloads(&self) -> impl ExactSizeIterator<Item = &PullPayload> {
+        self.pulls.iter().map(|p| &p.payload)
+    }
+
+    pub fn guid(&self) -> String {
+        format!("guid-{}", self.counter)
+    }
+
+    pub fn send(&mut self, hook: Hook) {
+        let key = DeliveryKey { guid: self.guid(), hook_id: 1 };
         self.inbox.push(Delivery { key, hook });
     }
 }

@@ -3,6 +3,7 @@
 
 mod builders;
 mod checks;
+mod comments;
 mod hub;
 mod network;
 mod process;
@@ -17,9 +18,11 @@ use hub::Hub;
 
 use super::{model, words};
 use crate::logic::build::{BuildId, BuildState};
-use crate::logic::event::{Change, Command, Decision, Delivery, Event, Found, LookUp, Now, Post, PullPayload, ReplyId};
+use crate::logic::event::{
+    Change, Command, Decision, Delivery, DeliveryKey, Event, Found, LookUp, Now, Post, PullPayload, ReplyId,
+};
 use crate::logic::policy::{CheckSource, Policy, RepositoryPolicy};
-use crate::logic::rows::{Pull, Rows};
+use crate::logic::rows::{Ask, Pull, Rows};
 use crate::logic::state::State;
 
 /// Storms of one `cargo test`; `PILOTLIGHT_STORM_SEEDS=50000` or `=17..18` for others.
@@ -111,6 +114,13 @@ struct Storm {
     builders: BTreeMap<BuildId, Running>,
     /// In the order of their acceptance, the newest last.
     accepted: Vec<BuildId>,
+    /// The commit in which each of them was.
+    accepted_in: BTreeMap<BuildId, usize>,
+    in_and_out: BTreeSet<BuildId>,
+    /// Words that are open, and since when; those that were settled, by GUID; people of whom GitHub told nothing.
+    open_asks: BTreeMap<DeliveryKey, (Ask, Duration)>,
+    settled: BTreeSet<String>,
+    doubted: BTreeMap<LookUp, Duration>,
     disk: bool,
     no_worker: bool,
     silent_since: Option<Duration>,
@@ -161,6 +171,11 @@ impl Storm {
             list_asked_at: Duration::ZERO,
             builders: BTreeMap::new(),
             accepted: Vec::new(),
+            accepted_in: BTreeMap::new(),
+            in_and_out: BTreeSet::new(),
+            open_asks: BTreeMap::new(),
+            settled: BTreeSet::new(),
+            doubted: BTreeMap::new(),
             disk: false,
             no_worker: false,
             silent_since: None,
@@ -255,6 +270,7 @@ impl Storm {
         };
         self.policy.repositories.iter().all(heard)
             && self.watched().all(others_heard)
+            && self.open_asks.is_empty()
             && self.all.builds.values().all(|b| b.is_settled() && b.state != BuildState::Queued)
     }
 
@@ -350,11 +366,14 @@ impl Storm {
     fn command(&mut self) {
         let Some(key) = self.rng.choice(self.all.pulls.keys()).cloned() else { return };
         let (repository, pull) = key;
+        let head = self.state.rows().pulls.get(&(repository.clone(), pull)).map(|p| p.head_sha.clone());
+        let let_in = head.map(|head| (repository.clone(), pull, head));
         let command = match self.rng.u8(..4) {
             0 => Command::Rebuild { repository, pull, sha: None },
             1 => Command::Cancel { build: self.rng.i64(0..self.all.last_build_id + 1), by: "alice".to_owned() },
             _ => Command::Approve { repository, pull, sha: None },
         };
+        self.hub.let_in.extend(let_in.filter(|_| matches!(command, Command::Approve { .. })));
         self.event(Event::Command { reply: 0, command });
     }
 

@@ -58,6 +58,9 @@ impl Storm {
             outcome => Err(outcome),
         };
         self.remember_question(&what, &found);
+        if let Err(outcome) = &found {
+            self.doubt(&what, outcome);
+        }
         self.event(Event::LookedUp { what, found });
     }
 

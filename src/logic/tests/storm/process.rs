@@ -21,6 +21,7 @@ impl Storm {
         let decision = self.state.handle(self.now, event);
         decision.effects.iter().for_each(|effect| self.assert_may_start(effect));
         self.remember_list(&decision);
+        self.assert_settled_rightly(&decision);
         self.held.push(decision);
         if self.calm || self.rng.u8(..5) > 0 {
             self.commit();
@@ -76,6 +77,8 @@ impl Storm {
         self.known.clear();
         self.know_repositories();
         self.remember_list(&decision);
+        self.find_open_asks();
+        self.assert_settled_rightly(&decision);
         self.held.push(decision);
         self.commit();
     }
