@@ -115,15 +115,10 @@ fn lamp(lights: Option<&Panel>) -> Markup {
 }
 
 fn led(colour: &str, led: Led) -> Markup {
-    let (class, shape, words) = match led {
-        Led::Off => ("off", "○", "off"),
-        Led::On => ("on", "●", "on"),
-        Led::Blink => ("blink", "◉", "blinking"),
-    };
     html! {
-        li class={ (colour) " " (class) } {
-            span.shape aria-hidden="true" { (shape) }
-            " " (colour) " " (words)
+        li class={ (colour) " " (led.word()) } {
+            span.shape aria-hidden="true" { (led.shape()) }
+            " " (colour) " " (led.word())
         }
     }
 }

@@ -72,10 +72,11 @@ pub fn is_live() -> bool {
 /// The lamp in one line no wider than the terminal, without a line's end: `● red  ○ yellow  ○ green  why`.
 /// `lit` is the phase of what blinks.
 pub fn render(panel: &Panel, lit: bool, look: Look) -> String {
-    let picture = Picture { panel, lit };
+    let lights = Picture { panel, lit }.lights();
     let mut lamp = Vec::new();
-    for ((name, colour), on) in COLOURS.into_iter().zip(picture.lights()) {
-        let circle = if on { '●' } else { '○' };
+    for (((name, colour), led), on) in COLOURS.into_iter().zip(leds(panel)).zip(lights) {
+        // In its dark half a blink is another shape than what is off.
+        let circle = if led == Led::Blink && !on { '◎' } else { led.shape() };
         lamp.push(match (look.colour, on) {
             (true, true) => format!("\x1b[1;{colour}m{circle} {name}\x1b[0m"),
             (true, false) => format!("\x1b[2m{circle} {name}\x1b[0m"),
@@ -91,7 +92,7 @@ pub fn render(panel: &Panel, lit: bool, look: Look) -> String {
 pub fn line(panel: &Panel) -> String {
     let mut colours: Vec<(Led, &str)> = leds(panel).into_iter().zip(COLOURS.map(|(name, _)| name)).collect();
     colours.sort_by_key(|(led, _)| *led == Led::Off);
-    let words: Vec<String> = colours.iter().map(|(led, name)| format!("{name} {}", word(*led))).collect();
+    let words: Vec<String> = colours.iter().map(|(led, name)| format!("{name} {}", led.word())).collect();
     let dark = colours.iter().all(|(led, _)| *led == Led::Off);
     let lamp = if dark { "dark".to_string() } else { words.join(", ") };
     match about(panel) {
@@ -187,14 +188,6 @@ fn about(panel: &Panel) -> String {
         reason => format!("{subject}: {reason}"),
     };
     fit(&harmless(&words), REASON_CHARS_MAX)
-}
-
-fn word(led: Led) -> &'static str {
-    match led {
-        Led::Off => "off",
-        Led::On => "on",
-        Led::Blink => "blinking",
-    }
 }
 
 /// As much of `text` as surely fits: a character beyond ASCII is taken to be two columns wide.

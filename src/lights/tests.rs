@@ -250,14 +250,14 @@ fn lines_name_their_colours_lit_ones_first() {
 #[test]
 fn the_lamp_is_drawn_with_circle_place_and_word() {
     let table = [
-        (true, PLAIN, "○ red  ● yellow  ○ green  acme/app#7 is running"),
-        (false, PLAIN, "○ red  ○ yellow  ○ green  acme/app#7 is running"),
-        (true, Look { width: 40, colour: false }, "○ red  ● yellow  ○ green  acme/app#7…"),
-        (true, Look { width: 10, colour: false }, "○ red  ● yellow  ○ green"),
+        (true, PLAIN, "○ red  ◉ yellow  ○ green  acme/app#7 is running"),
+        (false, PLAIN, "○ red  ◎ yellow  ○ green  acme/app#7 is running"),
+        (true, Look { width: 40, colour: false }, "○ red  ◉ yellow  ○ green  acme/app#7…"),
+        (true, Look { width: 10, colour: false }, "○ red  ◉ yellow  ○ green"),
         (
             true,
             Look { width: 48, colour: true },
-            "\x1b[2m○ red\x1b[0m  \x1b[1;33m● yellow\x1b[0m  \x1b[2m○ green\x1b[0m  acme/app#7 is running",
+            "\x1b[2m○ red\x1b[0m  \x1b[1;33m◉ yellow\x1b[0m  \x1b[2m○ green\x1b[0m  acme/app#7 is running",
         ),
     ];
     for (lit, look, text) in table {
@@ -318,8 +318,8 @@ fn a_live_lamp_is_redrawn_in_place() {
     drop(lamp);
     assert_eq!(
         all_of(pipe),
-        "\r\x1b[2K ○ red  ● yellow  ○ green  acme/app#7 is running\r\
-         \r\x1b[2K ○ red  ○ yellow  ○ green  acme/app#7 is running\r\
+        "\r\x1b[2K ○ red  ◉ yellow  ○ green  acme/app#7 is running\r\
+         \r\x1b[2K ○ red  ◎ yellow  ○ green  acme/app#7 is running\r\
          \r\x1b[2K ○ red  ○ yellow  ● green  set by hand\r\n"
     );
 }

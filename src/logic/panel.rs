@@ -21,6 +21,26 @@ pub enum Led {
     Blink,
 }
 
+impl Led {
+    /// How it is drawn wherever the lamp is: who sees no colours sees this, its place and its name.
+    pub fn shape(self) -> char {
+        match self {
+            Led::Off => '○',
+            Led::On => '●',
+            Led::Blink => '◉',
+        }
+    }
+
+    /// What it does, in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Led::Off => "off",
+            Led::On => "on",
+            Led::Blink => "blinking",
+        }
+    }
+}
+
 /// What the lamp shows, and what it is about. Its JSON is `GET /api/v1/lights`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panel {

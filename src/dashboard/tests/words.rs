@@ -96,7 +96,7 @@ fn the_lamp() {
     let page = house.get("/").body;
     assert!(
         page.contains(
-            r#"<li class="yellow blink"><span class="shape" aria-hidden="true">◉</span> yellow blinking</li>"#
+            r#"<li class="yellow blinking"><span class="shape" aria-hidden="true">◉</span> yellow blinking</li>"#
         )
     );
     assert!(page.contains("<p><bdi>acme/app#7 is running</bdi></p>"));
