@@ -94,11 +94,9 @@ fn the_lamp() {
     assert_eq!(house.get("/api/v1/lights").body, lights);
     assert_eq!(house.get("/api/v1/status").body, format!(r#"{{"summary":"1 running","lights":{lights}}}"#));
     let page = house.get("/").body;
-    assert!(
-        page.contains(
-            r#"<li class="yellow blinking"><span class="shape" aria-hidden="true">◉</span> yellow blinking</li>"#
-        )
-    );
+    assert!(page.contains(
+        r#"<li class="yellow blinking"><span class="shape" aria-hidden="true">◉</span> yellow blinking</li>"#
+    ));
     assert!(page.contains("<p><bdi>acme/app#7 is running</bdi></p>"));
     house.lights = None;
     let late = house.get("/api/v1/lights");
