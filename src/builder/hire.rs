@@ -18,6 +18,9 @@ use crate::worker::protocol::{Frame, News};
 /// two seconds to end; the rest is for a slow card.
 pub const LEAVE_DEADLINE: Duration = Duration::from_secs(15);
 
+/// The same for one that was told to leave and borne with for as long already.
+pub const GONE_DEADLINE: Duration = Duration::from_secs(1);
+
 /// How long a unit may turn callers away: while it ends its last build, which takes it some 20 ms, or because it can't
 /// start, which will not change soon.
 const BUSY_MAX: Duration = Duration::from_secs(5);
@@ -118,11 +121,11 @@ impl Worker {
         }
     }
 
-    /// Ends the stream and waits until the child has left; kills it when that takes too long. Returns how it ended,
+    /// Ends the stream and waits until the child has left; kills it when that takes longer than `grace`. Returns how it ended,
     /// in words.
-    pub fn dismiss(self) -> String {
+    pub fn dismiss(self, grace: Duration) -> String {
         drop(self.stream);
-        match self.child.map(|child| child.wait(LEAVE_DEADLINE)) {
+        match self.child.map(|child| child.wait(grace)) {
             Some(Ok(status)) => end_in_words(status),
             Some(Err(error)) => error.to_string(),
             None => self.unit.map_or_else(String::new, |(unit, _)| format!("see journalctl -u {unit}.service")),

@@ -33,7 +33,7 @@ use crate::logic::wording;
 use crate::worker::protocol::{Frame, WorkerJob};
 use follow::{Course, End, Patience, follow};
 use git::{Failure, Git, Watch, gist};
-use hire::Worker;
+use hire::{GONE_DEADLINE, LEAVE_DEADLINE, Worker};
 use log::Log;
 use mask::Mask;
 use mirror::{FETCH_DEADLINE, Mirror};
@@ -199,7 +199,8 @@ fn work(config: &BuilderConfig, job: WorkerJob, order: &Order, log: &mut Log, te
     let patience = Patience::with(&order.job, [&config.state_dir, rooms]);
     let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, tell);
     let why = matches!(end, Ok(End::Silent)).then(|| worker.why()).flatten();
-    let how = worker.dismiss();
+    let grace = if matches!(end, Ok(End::Cancelled)) { GONE_DEADLINE } else { LEAVE_DEADLINE };
+    let how = worker.dismiss(grace);
     if matches!(end, Ok(End::Conflict)) {
         return BuildNews::Conflict;
     }
@@ -217,7 +218,7 @@ fn hire(config: &BuilderConfig, job: WorkerJob, order: &Order) -> anyhow::Result
     let mut worker = Worker::child(&config.worker_exe)?;
     match worker.hand(&job) {
         Ok(()) => Ok(Some(worker)),
-        Err(error) => bail!("{error:#} ({})", worker.dismiss()),
+        Err(error) => bail!("{error:#} ({})", worker.dismiss(LEAVE_DEADLINE)),
     }
 }
 
