@@ -295,6 +295,8 @@ impl State {
                 let words = format!("GitHub won't list the pull requests of {repository}: {error}");
                 self.catch_up.refused.insert(repository.clone(), words);
             }
+            // The token is taken again, as far as it goes.
+            LookUp::Pulls { ref repository } => _ = self.catch_up.refused.remove(repository),
             LookUp::Statuses { ref repository, ref sha } => self.decide_first(now, repository, sha, &[]),
             // 404: nobody's collaborator. And no answer means no.
             LookUp::Permission { ref repository, ref user } => {

@@ -2,8 +2,8 @@
 """main_job.py PILOTLIGHT: the aarch64 binary's main job on an emulated Raspberry Pi 3, seen from outside.
 
 In the guest: the real daemon, real git, real checks, real webhooks, signed here. For each driver, active-high and
-active-low, the GPIO registers must follow: start, running (both phases of the blink), success, failure, can't tell,
-stop, and SIGKILL followed by `pilotlight lamp off`. Prints what was seen, and a line with the count at the end.
+active-low, the GPIO registers must follow: start, running (both phases of the blink), success, failure, another CI's
+status, can't tell and back, stop, a hang ended by SIGABRT, and SIGKILL, each followed by `pilotlight lamp off`. Prints what was seen, and a line with the count at the end.
 """
 
 import hmac
@@ -63,12 +63,11 @@ class Scene:
         self.say(found.string)
 
     def start(self):
-        """The daemon starts, with its colour test."""
+        """The daemon starts dark, with its colour test."""
         self.pi.history.clear()
         self.run("start")
         for colour in PINS:
             self.show(colour)
-        self.show()
         # Levels come with or before directions: until the test, no output gave light.
         lit = [seen for seen in self.pi.history if self.gives_light(seen)]
         assert lit[0][2:] == (("out",) * 3, self.levels("red")), f"a flash before the colour test: {self.pi.history}"
@@ -103,11 +102,14 @@ class Scene:
         assert self.pi.look()[0] == ("in",) * 3, "a pin is no input at boot"
         self.say(f"PINS   {self.registers()}  as at power-on")
         self.start()
+        self.show()
 
         self.build(1)
         self.run("echo 0 >/run/gate")
         self.status("success", 1)
         self.show("green")
+        self.travis("failure", "red")
+        self.travis("success", "green")
 
         self.build(2)
         self.run("echo 2 >/run/gate")
@@ -117,7 +119,8 @@ class Scene:
         self.run("echo 401 >/run/answer")
         self.hook(3)
         self.show("red", "yellow")
-        self.run("echo 201 >/run/answer; kill -HUP $pid")
+        self.say("the token is taken again: nobody tells pilotlight, which tries once a minute")
+        self.run("echo 201 >/run/answer")
         self.status("pending", 3, "Running")
         self.blink()
         self.run("echo 0 >/run/gate")
@@ -130,7 +133,24 @@ class Scene:
         self.say("it lets the build go on for a while; told again, it stops at once")
         self.stop()
         self.start_again()
+        self.hang()
+        self.start()
+        self.show("green")
         self.kill()
+
+    def travis(self, state, lit):
+        """Somebody else's status on the followed head, told by a webhook."""
+        code, answer = self.run(f"hook travis-{state} status")
+        assert code == 0 and json.loads(answer)["result"] == "Remembered for the lamp", answer
+        self.show(lit)
+
+    def hang(self):
+        """A daemon that hangs, and what systemd does when its watchdog is not fed: SIGABRT, then ExecStopPost."""
+        self.run("kill -STOP $pid")
+        self.show("green")
+        code, _ = self.run("kill -ABRT $pid; kill -CONT $pid; wait $pid")
+        assert code == 134, f"ended with {code}"
+        self.off("aborted")
 
     def stop(self):
         """SIGTERM: dark, and the exit code is 0."""
@@ -151,9 +171,13 @@ class Scene:
         """SIGKILL: what stays is the driver's and the kernel's doing; `lamp off` makes it dark."""
         code, _ = self.run("kill -KILL $pid; wait $pid")
         assert code == 137, f"ended with {code}"
+        self.off("killed")
+
+    def off(self, how):
+        """What ExecStopPost does for a daemon that could not put out its lamp."""
         if self.stays:
             self.show("green")
-            self.say("frozen: a dead daemon's lamp stays")
+            self.say(f"frozen: the lamp of a daemon that was {how} stays")
         else:
             self.inputs("the kernel took the lines back")
         code, _ = self.run("pilotlight lamp off")
@@ -173,6 +197,7 @@ class Scene:
         self.pi.line("^BOOTED")
         self.stays = False
         self.start()
+        self.show()
         self.stop()
 
     def inputs(self, what):
@@ -193,10 +218,19 @@ def stage(folder):
     hooks.mkdir()
     for pull, head in enumerate(heads(origin), start=1):
         body = json.dumps(payload(pull, head)).encode()
-        (hooks / f"{pull}.json").write_bytes(body)
-        (hooks / f"{pull}.sha256").write_text(hmac.digest(SECRET.encode(), body, "sha256").hex())
+        sign(hooks, str(pull), body)
+    for at, state in enumerate(("failure", "success"), start=1):
+        body = json.dumps({
+            "id": at, "sha": heads(origin)[0], "context": "travis", "state": state, "description": None,
+            "updated_at": f"2026-01-01T00:00:0{at}Z", "repository": {"full_name": "acme/app"}}).encode()
+        sign(hooks, f"travis-{state}", body)
     (folder / "secret").write_text(SECRET)
     return heads(origin)
+
+
+def sign(hooks, name, body):
+    (hooks / f"{name}.json").write_bytes(body)
+    (hooks / f"{name}.sha256").write_text(hmac.digest(SECRET.encode(), body, "sha256").hex())
 
 
 def heads(origin):

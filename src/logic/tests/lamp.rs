@@ -353,6 +353,27 @@ fn an_expired_token_is_told_at_once() {
 }
 
 #[test]
+fn a_token_that_is_taken_again_is_told_by_any_answer() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        2s asks unauthorized
+        (1m)
+            lamp red+yellow: Can't tell: GitHub refuses the token for acme/app: 401 Bad credentials
+        3m asks refused
+        (4m)
+            lamp green: acme/app#7 passed
+        (5m)
+            lamp red+yellow: Can't tell: nothing was heard of acme/app for 5m: no webhook came, and its pull requests can't be listed
+        5m wait
+    "#]]);
+}
+
+#[test]
 fn a_builder_that_is_stuck_is_told() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b

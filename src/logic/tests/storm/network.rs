@@ -92,7 +92,12 @@ impl Storm {
             Err(_) if matches!(what, LookUp::External { .. }) => {
                 _ = self.unanswered.entry(what.clone()).or_insert(self.now.mono);
             }
-            Err(_) => _ = self.unanswered.remove(what),
+            Err(_) => {
+                self.unanswered.remove(what);
+                if matches!(what, LookUp::Pulls { .. }) {
+                    self.unheard.remove(repository);
+                }
+            }
             Ok(_) => {
                 let since = self.unanswered.remove(what);
                 if since.is_some_and(|since| self.now.mono >= since + SILENCE_MAX) {
