@@ -3,6 +3,7 @@
 use expect_test::expect;
 
 use super::scenario::check;
+use crate::logic::wording;
 
 #[test]
 fn the_team_approves_in_a_comment() {
@@ -443,4 +444,17 @@ fn without_webhooks_the_words_are_those_for_the_box() {
             post #1 pilotlight: pending, Waiting for approval: pilotlight approve acme/app#7 1a2b00000000
         31s wait
     "#]]);
+}
+
+/// GitHub refuses longer descriptions; its longest names are 39 and 100 characters, its longest sha 64 digits.
+#[test]
+fn the_words_to_use_fit_with_the_longest_names() {
+    let (long, sha) = (format!("{}/{}", "o".repeat(39), "n".repeat(100)), "1a2b3c4d".repeat(8));
+    let words = |name: &str, comments| wording::waiting_for_approval(name, 12345, &sha, comments);
+    assert_eq!(words(&long, true), format!("Waiting for approval: comment /approve {sha}"));
+    assert_eq!(words(&long, false), "Waiting for approval: pilotlight approve OWNER/REPO#12345 1a2b3c4d1a2b");
+    assert_eq!(words("a/b", false), "Waiting for approval: pilotlight approve a/b#12345 1a2b3c4d1a2b");
+    for text in [wording::approval_of_another(&sha, &sha), wording::approval_of_nothing(&sha), words("a/b", true)] {
+        assert!(text.contains(&format!("/approve {sha}")) && text.chars().count() <= 140, "{text}");
+    }
 }
