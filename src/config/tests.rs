@@ -56,10 +56,10 @@ fn what_is_left_out_is_as_the_contract_says() {
 }
 
 #[test]
-fn the_shipped_file_is_the_defaults_but_for_isolation_and_directories() {
+fn the_shipped_file_is_the_defaults_but_for_directories() {
     let shipped = parse(SHIPPED).unwrap();
     let directories = "state_dir = \"/var/lib/pilotlight\"\ncache_dir = \"/var/cache/pilotlight\"";
-    let changed = format!("[builder]\nisolation = \"none\"\n[storage]\n{directories}\n{REPOSITORY}");
+    let changed = format!("[storage]\n{directories}\n{REPOSITORY}");
     assert_eq!(debug(&shipped), debug(&parse(&changed).unwrap()));
 }
 

@@ -157,24 +157,25 @@ class Scene:
     def origin(self, name):
         return self.box.root / f"srv/{name}.git"
 
-    def push(self, name, script, files=(), stranger=False, number=None):
-        """A head with this script as its script/cibuild, and its webhook; the build that it became."""
+    def push(self, name, script, files=(), stranger=False, number=None, base=None, announce=True):
+        """A head with this script as its script/cibuild, and its webhook; the build that it became. All other files are
+        those of the pull request `base`, or none."""
         if number is None:
             self.number += 1
             number = self.number
         script = "#!/bin/sh\n" + textwrap.dedent(script)
         who = "box <box@example.com> 1577836800 +0000"
         words = f"{name} {number}"
-        stream = f"commit refs/pull/{number}/head\ncommitter {who}\ndata {len(words)}\n{words}\ndeleteall\n"
+        stream = f"commit refs/pull/{number}/head\ncommitter {who}\ndata {len(words)}\n{words}\n"
+        stream += f"from refs/pull/{base}/head\n" if base else "deleteall\n"
         for path, mode, text in [("script/cibuild", "100755", script), *files]:
             stream += f"M {mode} inline {path}\ndata {len(text.encode())}\n{text}\n"
         self.git(name, "-C", str(self.origin(name)), "fast-import", "--quiet", "--force", stdin=stream)
         sha = self.git(name, "-C", str(self.origin(name)), "rev-parse", f"refs/pull/{number}/head")
         pull = pull_request(name, number, sha, stranger)
         self.pulls[name, number] = pull
-        payload = {"action": "opened", "number": number, "repository": pull["base"]["repo"], "pull_request": pull}
-        answer = self.hook("pull_request", payload)
-        return Build(self, answer["build"], name, number, sha)
+        build = Build(self, name, number, sha)
+        return build.announce() if announce else build
 
     def hook(self, event, payload):
         body = json.dumps(payload).encode()
@@ -220,8 +221,15 @@ class Scene:
 
 
 class Build:
-    def __init__(self, scene, id, name, number, sha):
-        self.scene, self.id, self.name, self.number, self.sha = scene, id, name, number, sha
+    def __init__(self, scene, name, number, sha):
+        self.scene, self.name, self.number, self.sha = scene, name, number, sha
+
+    def announce(self):
+        """GitHub's webhook."""
+        pull = self.scene.pulls[self.name, self.number]
+        payload = {"action": "opened", "number": self.number, "repository": pull["base"]["repo"], "pull_request": pull}
+        self.id = self.scene.hook("pull_request", payload)["build"]
+        return self
 
     def status(self, state, description=""):
         """Waits for such a status of this head."""
