@@ -41,6 +41,14 @@ impl Storm {
             self.heard.remove(&format!("{}@{}", pull.repository, pull.head_sha));
         }
         self.take_in_word(&change);
+        if let Change::Pull(pull) = &change
+            && let Some(before) = self.all.pulls.get(&pull.key()).filter(|b| b.head_sha == pull.head_sha)
+        {
+            for old in &before.external {
+                let new = pull.external.iter().find(|e| e.context.eq_ignore_ascii_case(&old.context));
+                assert!(new.is_some_and(|new| new.id >= old.id), "an older word won over {old:?}");
+            }
+        }
         self.all.apply(change);
     }
 
