@@ -16,6 +16,14 @@ const NO_SHA: &str = "0000000000000000000000000000000000000000";
 /// What came of one question: `Ok` in words that all is well, else what is wrong and the cure.
 pub type Said = Result<String, String>;
 
+/// What came of looking at the webhook.
+pub enum HookSaid {
+    /// The token may not look.
+    Hidden,
+    Missing,
+    There(Said),
+}
+
 /// What is wrong with this box's clock is noticed from this many seconds on: TLS and tokens forgive minutes.
 const CLOCK_OFF_SECONDS_MAX: u64 = 120;
 
@@ -89,28 +97,22 @@ impl Client {
         ]
     }
 
-    /// The hook of `repository` that ends in `path`, and how its last delivery went; `None` when the token may not
-    /// look at hooks.
-    pub fn check_hook(&self, repository: &str, path: &str) -> Option<Said> {
-        let token = self.token.as_deref()?;
+    /// The hook of `repository` that ends in `path`, and how its last delivery went.
+    pub fn check_hook(&self, repository: &str, path: &str) -> HookSaid {
         let list = format!("/repos/{}/hooks?per_page=100", path_safe(repository));
-        let answer = self.call(token, &list, Ask::Get(None)).ok()?;
-        if answer.status != 200 {
-            return None;
-        }
-        let hooks: Vec<Value> = serde_json::from_str(&answer.body).ok()?;
-        let ours = hooks.iter().find(|h| h["config"]["url"].as_str().is_some_and(|url| url.ends_with(path)));
-        let Some(hook) = ours else {
-            return Some(Err(format!(
-                "no webhook of {repository} ends in {path}: add one on its page Settings → Webhooks"
-            )));
+        let answer = self.call(self.token.as_deref().unwrap_or_default(), &list, Ask::Get(None));
+        let body = answer.ok().filter(|answer| answer.status == 200).map(|answer| answer.body);
+        let Some(hooks) = body.and_then(|body| serde_json::from_str::<Vec<Value>>(&body).ok()) else {
+            return HookSaid::Hidden;
         };
+        let ours = hooks.iter().find(|h| h["config"]["url"].as_str().is_some_and(|url| url.ends_with(path)));
+        let Some(hook) = ours else { return HookSaid::Missing };
         let events = hook["events"].as_array();
         let hears = |event: &str| events.into_iter().flatten().any(|e| e == event || e == "*");
         let words =
             if hears("issue_comment") { "" } else { "; tick Issue comments there to /approve and /test in them" };
         let code = hook["last_response"]["code"].as_u64();
-        Some(match (hook["active"].as_bool(), hears("pull_request"), code) {
+        HookSaid::There(match (hook["active"].as_bool(), hears("pull_request"), code) {
             (Some(false), ..) => Err("the webhook is not active: switch it on, on its page at GitHub".to_owned()),
             (_, false, _) => Err("the webhook does not send pull requests: tick that event on its page".to_owned()),
             (_, _, Some(200..300)) => Ok(format!("its last delivery arrived{words}")),

@@ -17,6 +17,7 @@ use std::fmt;
 use crossbeam_channel::Receiver;
 
 pub use self::client::Client;
+pub use self::doctor::HookSaid;
 pub use self::hooks::{Hook, Wanted};
 use self::lookups::Etags;
 use crate::logic::event::{Found, LookUp, Post, PostOutcome, PullPayload};

@@ -119,10 +119,6 @@ fn what_github_says_is_told_with_its_cure() {
         (but("/rate_limit", 500, json!({})), "bad GitHub: GitHub answers 500: is github.api_url right?"),
         (but(statuses, 403, json!({})), "bad acme/app: Commit statuses: write: not granted: add the permission"),
         (but("/repos/acme/app", 404, json!({})), "bad acme/app: Metadata: read: the token does not see the repository"),
-        (
-            but("/repos/acme/app/hooks", 200, json!([])),
-            "bad acme/app: webhook: no webhook of acme/app ends in /event_handler",
-        ),
     ];
     let hooks = [
         (hook("active", json!(false)), "bad acme/app: webhook: the webhook is not active"),
@@ -146,6 +142,10 @@ fn what_github_says_is_told_with_its_cure() {
     let (path, status, body) = hook("events", json!(["pull_request"]));
     let unheard = "good acme/app: webhook: its last delivery arrived; tick Issue comments there";
     finds(&room(&doctor(but(path, status, body))), &[], unheard, 0);
+    let missing = but("/repos/acme/app/hooks", 200, json!([]));
+    let line =
+        "doubtful acme/app: webhook: none ends in /event_handler: polling still works, `pilotlight hook install`";
+    finds(&room(&doctor(missing)), &[], line, 0);
     let hidden = but("/repos/acme/app/hooks", 404, json!({}));
     finds(&room(&doctor(hidden)), &[], "doubtful acme/app: webhook: the token may not look at it", 0);
     let nowhere = room("http://127.0.0.1:9");

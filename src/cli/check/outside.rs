@@ -9,7 +9,7 @@ use super::super::control;
 use super::super::tunnel::open_tunnels;
 use super::Finding;
 use crate::config::Config;
-use crate::github::{Client, GithubConfig};
+use crate::github::{Client, GithubConfig, HookSaid};
 
 /// How long the dashboard may take to answer.
 const DASHBOARD_MAX: Duration = Duration::from_secs(3);
@@ -21,8 +21,8 @@ pub fn findings(config: &Config) -> Vec<Finding> {
         Err(error) => return vec![Finding::bad("GitHub", format!("{error:#}"))],
     };
     if token.is_none() {
-        let cure = "name its file as github.token_file, or put it where the unit finds it: README.md, step 2";
-        return vec![Finding::bad("GitHub token", format!("there is none: {cure}"))];
+        let words = "there is none: `sudo pilotlight setup` asks for it and puts it where the unit finds it";
+        return vec![Finding::bad("GitHub token", words)];
     }
     let (reachable, clock) = client.check_reachable();
     let stop = reachable.is_err();
@@ -45,8 +45,15 @@ pub fn findings(config: &Config) -> Vec<Finding> {
         if config.webhook.listen.is_some() {
             let about = format!("{name}: webhook");
             findings.push(match client.check_hook(name, &config.webhook.path) {
-                Some(said) => Finding::of(about, said),
-                None => {
+                HookSaid::There(said) => Finding::of(about, said),
+                HookSaid::Missing => Finding::doubtful(
+                    about,
+                    format!(
+                        "none ends in {}: polling still works, `pilotlight hook install` makes one",
+                        config.webhook.path
+                    ),
+                ),
+                HookSaid::Hidden => {
                     Finding::doubtful(about, "the token may not look at it (Webhooks: read): see its page at GitHub")
                 }
             });

@@ -45,12 +45,13 @@ impl Place {
         }
     }
 
-    /// What a new configuration begins as. Only the service has directories of its own below /var.
+    /// What a new configuration begins as. Only the service has directories of its own below /var, and units.
     pub fn template(&self) -> String {
-        match self.is_service {
-            true => text::TEMPLATE.to_owned(),
-            false => text::unset(text::TEMPLATE, "storage", &["state_dir", "cache_dir"]),
+        if self.is_service {
+            return text::TEMPLATE.to_owned();
         }
+        let text = text::unset(text::TEMPLATE, "storage", &["state_dir", "cache_dir"]);
+        text::set(&text, "builder", "isolation", "\"none\"")
     }
 
     /// What the text says, as whoever runs the daemon will read it.
