@@ -76,11 +76,11 @@ class Box:
             listener.listen(64)
         return listener
 
-    def http(self, method, address, path, body=None, headers=None):
-        """One request on the box: the status and the body of its answer."""
+    def http(self, method, address, path, body=None, headers=None, network=None, timeout=COMMAND_S):
+        """One request on the box, or from a named network: the status and the body of its answer."""
         connection = http.client.HTTPConnection(*address)
-        connection.sock = self.open()
-        connection.sock.settimeout(COMMAND_S)
+        connection.sock = self.open(network=network)
+        connection.sock.settimeout(timeout)
         connection.sock.connect(address)
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()

@@ -88,12 +88,21 @@ class Scene:
     # What a package and a person do.
 
     def install(self):
+        """By hand, as the README says; or all of a package's files, if that is what `binary` is."""
         root = self.box.root
+        if str(self.binary).endswith(".deb"):
+            subprocess.run(["dpkg-deb", "--extract", self.binary, root], check=True)
+            return self.make_users()
         shutil.copy(self.binary, root / "usr/bin/pilotlight")
         for unit in [*SYSTEMD.glob("*.service"), *SYSTEMD.glob("*.socket"), *SYSTEMD.glob("*.slice")]:
             shutil.copy(unit, root / "usr/lib/systemd/system")
         for kind in ("sysusers.d", "tmpfiles.d"):
             shutil.copy(SYSTEMD / kind / "pilotlight.conf", root / "usr/lib" / kind)
+        self.make_users()
+
+    def make_users(self):
+        root = self.box.root
+        for kind in ("sysusers.d", "tmpfiles.d"):
             subprocess.run([f"systemd-{kind.removesuffix('.d')}", f"--root={root}", *["--create"] * (kind[0] == "t"),
                             "pilotlight.conf"], check=True, stderr=subprocess.DEVNULL)
 
