@@ -1,5 +1,7 @@
 //! The way to a worker: a child of our own, or the systemd unit of the repository. Never one instead of the other.
 
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -121,14 +123,39 @@ impl Worker {
         }
     }
 
-    /// Ends the stream and waits until the child has left; kills it when that takes longer than `grace`. Returns how it ended,
-    /// in words.
-    pub fn dismiss(self, grace: Duration) -> String {
+    /// Ends the stream and waits until the worker has left; has it killed when that takes longer than `grace`.
+    /// `stuck` is where pilotlight-stuck.path looks. Returns how it ended, in words.
+    pub fn dismiss(self, grace: Duration, stuck: &Path) -> String {
+        if let Some((unit, socket)) = self.unit {
+            if !has_left(self.stream, grace) {
+                log::warn!("{unit}.service does not end: systemd is asked to kill it");
+                let instance = socket.with_extension("");
+                let asked = fs::create_dir_all(stuck)
+                    .and_then(|()| File::create(stuck.join(instance.file_name().unwrap_or_default())));
+                let _ = asked.inspect_err(|error| log::error!("{} can't be written: {error}", stuck.display()));
+            }
+            return format!("see journalctl -u {unit}.service");
+        }
         drop(self.stream);
         match self.child.map(|child| child.wait(grace)) {
             Some(Ok(status)) => end_in_words(status),
             Some(Err(error)) => error.to_string(),
-            None => self.unit.map_or_else(String::new, |(unit, _)| format!("see journalctl -u {unit}.service")),
+            None => String::new(),
         }
     }
+}
+
+/// Tells the worker to leave, and whether it has: a build can stop the worker that runs it, as both are one user.
+fn has_left(mut stream: UnixStream, grace: Duration) -> bool {
+    let deadline = Instant::now() + grace;
+    let mut rest = [0; 64 * 1024];
+    let _ = stream.shutdown(Shutdown::Write);
+    while matches!(ready([Some(stream.as_fd())], deadline), Ok([true])) {
+        match stream.read(&mut rest) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(0) | Err(_) => return true,
+        }
+    }
+    false
 }

@@ -51,6 +51,9 @@ const REASON_CHARS_MAX: usize = 200;
 /// The longest slug, in bytes: `plb-SLUG_s` is the name of a user, and those end at 31.
 const SLUG_BYTES_MAX: usize = 25;
 
+/// Below the state directory: a file with the name of each instance that systemd is to kill (pilotlight-stuck.path).
+const STUCK: &str = "stuck";
+
 /// Where the units' sockets are, `SLUG.sock` for each repository.
 pub const UNIT_SOCKETS: &str = "/run/pilotlight/build";
 
@@ -200,7 +203,7 @@ fn work(config: &BuilderConfig, job: WorkerJob, order: &Order, log: &mut Log, te
     let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, tell);
     let why = matches!(end, Ok(End::Silent)).then(|| worker.why()).flatten();
     let grace = if matches!(end, Ok(End::Cancelled)) { GONE_DEADLINE } else { LEAVE_DEADLINE };
-    let how = worker.dismiss(grace);
+    let how = worker.dismiss(grace, &config.state_dir.join(STUCK));
     if matches!(end, Ok(End::Conflict)) {
         return BuildNews::Conflict;
     }
@@ -218,7 +221,7 @@ fn hire(config: &BuilderConfig, job: WorkerJob, order: &Order) -> anyhow::Result
     let mut worker = Worker::child(&config.worker_exe)?;
     match worker.hand(&job) {
         Ok(()) => Ok(Some(worker)),
-        Err(error) => bail!("{error:#} ({})", worker.dismiss(LEAVE_DEADLINE)),
+        Err(error) => bail!("{error:#} ({})", worker.dismiss(LEAVE_DEADLINE, &config.state_dir.join(STUCK))),
     }
 }
 

@@ -19,7 +19,7 @@ import time
 from box import HERE
 
 SYSTEMD = HERE.parent.parent / "systemd"
-SECRET = "the webhook's secret"
+SECRET = "a-webhook-secret-of-0123456789"
 TOKEN = "github_pat_of_the_box"
 WEBHOOKS, DASHBOARD, API = ("127.0.0.1", 4567), ("127.0.0.1", 8080), ("127.0.0.1", 8088)
 
@@ -94,7 +94,7 @@ class Scene:
             subprocess.run(["dpkg-deb", "--extract", self.binary, root], check=True)
             return self.make_users()
         shutil.copy(self.binary, root / "usr/bin/pilotlight")
-        for unit in [*SYSTEMD.glob("*.service"), *SYSTEMD.glob("*.socket"), *SYSTEMD.glob("*.slice")]:
+        for unit in [path for kind in ("service", "socket", "slice", "path") for path in SYSTEMD.glob(f"*.{kind}")]:
             shutil.copy(unit, root / "usr/lib/systemd/system")
         for kind in ("sysusers.d", "tmpfiles.d"):
             shutil.copy(SYSTEMD / kind / "pilotlight.conf", root / "usr/lib" / kind)
@@ -166,7 +166,7 @@ class Scene:
     def origin(self, name):
         return self.box.root / f"srv/{name}.git"
 
-    def push(self, name, script, files=(), stranger=False, number=None, base=None, announce=True):
+    def push(self, name, script, files=(), stranger=False, number=None, base=None, announce=True, title=None):
         """A head with this script as its script/cibuild, and its webhook; the build that it became. All other files are
         those of the pull request `base`, or none."""
         if number is None:
@@ -182,6 +182,7 @@ class Scene:
         self.git(name, "-C", str(self.origin(name)), "fast-import", "--quiet", "--force", stdin=stream)
         sha = self.git(name, "-C", str(self.origin(name)), "rev-parse", f"refs/pull/{number}/head")
         pull = pull_request(name, number, sha, stranger)
+        pull["title"] = title or pull["title"]
         self.pulls[name, number] = pull
         build = Build(self, name, number, sha)
         return build.announce() if announce else build
@@ -195,9 +196,9 @@ class Scene:
         assert status == 202, f"the webhook was answered {status}: {answer}"
         return json.loads(answer)
 
-    def build(self, name, script, files=(), stranger=False):
+    def build(self, name, script, files=(), stranger=False, title=None):
         """A pull request and its end; a stranger's is approved first."""
-        build = self.push(name, script, files, stranger)
+        build = self.push(name, script, files, stranger, title=title)
         if stranger:
             build.status("pending", "Waiting for approval")
             self.box.run(f"pilotlight approve {name}#{build.number} {build.sha}")
