@@ -14,7 +14,7 @@ use rustix::net::{RecvFlags, recv};
 
 use super::process::{Process, end_in_words, ready};
 use crate::logic::wording;
-use crate::worker::protocol::{Frame, News};
+use crate::worker::protocol::{Frame, KIND_LOG, News};
 
 /// How long a worker may take to leave once its job is done or its stream has ended. It gives its own processes
 /// two seconds to end; the rest is for a slow card.
@@ -103,9 +103,14 @@ impl Worker {
 
     /// Waits for the worker's first word.
     fn hears(&self, cancel: BorrowedFd<'_>) -> Result<Heard> {
+        let mut first = [0; 1];
         match ready([Some(self.stream.as_fd()), Some(cancel)], Instant::now() + START_MAX)? {
             [_, true] => Ok(Heard::Cancel),
-            [true, _] if recv(&self.stream, &mut [0; 1], RecvFlags::PEEK)?.0 > 0 => Ok(Heard::Job),
+            [true, _] if recv(&self.stream, &mut first, RecvFlags::PEEK)?.0 > 0 => match first {
+                [KIND_LOG] => Ok(Heard::Job),
+                // The unit's last build is being ended, and takes us for whoever asks why.
+                _ => Ok(Heard::Nothing),
+            },
             _ => Ok(Heard::Nothing),
         }
     }

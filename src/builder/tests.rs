@@ -327,6 +327,7 @@ fn a_unit_does_a_build() {
     let unit = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let job = Frame::read(&mut stream).unwrap().unwrap();
+        Frame::Log(Vec::new()).write(&mut stream).unwrap();
         done(Some("no\nspace left")).write(&mut stream).unwrap();
         job
     });
@@ -371,7 +372,8 @@ fn a_unit_that_dies_is_told_of() {
     }
 }
 
-/// While its last build ends, systemd closes what waits at the socket.
+/// While its last build ends, systemd closes what waits at the socket; and what tells of that end takes us for whoever
+/// asked.
 #[test]
 fn a_unit_that_turns_us_away_is_asked_again() {
     let bench = Bench::new(Isolation::Systemd);
@@ -380,7 +382,12 @@ fn a_unit_that_turns_us_away_is_asked_again() {
         drop(listener.accept().unwrap());
         Frame::read(&mut listener.accept().unwrap().0).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
+        Frame::read(&mut stream).unwrap();
+        let (result, status) = ("signal".to_owned(), "KILL".to_owned());
+        Frame::News(News::UnitEnded { result, status }).write(&mut stream).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
         let job = Frame::read(&mut stream).unwrap();
+        Frame::Log(Vec::new()).write(&mut stream).unwrap();
         done(None).write(&mut stream).unwrap();
         job
     });

@@ -109,7 +109,8 @@ pub enum Frame {
 }
 
 const KIND_JOB: u8 = 1;
-const KIND_LOG: u8 = 2;
+/// Also the first byte that a worker says once it has its job, as its first frame is an empty one of the log.
+pub const KIND_LOG: u8 = 2;
 const KIND_NEWS: u8 = 3;
 
 impl Frame {

@@ -12,7 +12,8 @@ CGROUPS = ("v1", "v2")
 
 
 def main(about, names, kind, repositories, each=None):
-    """`names`: the file's globals, of which every `case_…(scene, row)` is played. `each` looks at the scene after each."""
+    """`names`: the file's globals, of which every `case_…(scene, row)` is played, in the boots that its `boots` names, else
+    in the first. `each` looks at the scene after each."""
     bench, binary, wanted = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
     cases = {name[5:]: case for name, case in names.items() if name.startswith("case_")}
     rows = []
@@ -28,6 +29,8 @@ def main(about, names, kind, repositories, each=None):
                 print(f"\n== {about}: a box with {box.run('systemctl --version').splitlines()[0]}, cgroups {cgroups}"
                       f" ({time.monotonic() - start:.1f} s)", flush=True)
                 for name in wanted or cases:
+                    if cgroups not in getattr(cases[name], "boots", CGROUPS[:1]):
+                        continue
                     print(f"\n-- {name}: {inspect.getdoc(cases[name])}", flush=True)
                     try:
                         cases[name](scene, row)
