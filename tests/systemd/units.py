@@ -12,7 +12,7 @@ import traceback
 
 import scene
 from box import Box
-from scene import BUILD_S, DASHBOARD, INTERNET, Scene, instance, socket_of
+from scene import BUILD_S, DASHBOARD, INTERNET, ROUTER, Scene, instance, socket_of
 
 REPOSITORIES = {"acme/app": "", "acme/other": "", "acme/closed": 'network = "none"', "acme/lan": 'network = "lan"'}
 
@@ -208,6 +208,25 @@ def case_network(scene):
         row(f"{who}: whom it got through to", visits, visits == ({INTERNET} if mode == "internet" else visits if mode == "lan" else set()))
     scene.box.run(f"pilotlight cancel {waiting.id}")
     waiting.end()
+
+
+def case_names(scene):
+    """Name servers: systemd-resolved's stub has others behind it; one that listens on the box's loopback can't be reached."""
+    ask = "python3 -c 'import socket; print(\"NAME\", socket.gethostbyname(\"internet.example\"))'"
+    scene.box.run("mkdir -p /run/systemd/resolve; cd /run/systemd/resolve; echo 'nameserver 127.0.0.53' >stub-resolv.conf; "
+                  f"echo 'nameserver {ROUTER}' >resolv.conf; mv /etc/resolv.conf /root/; "
+                  "ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf")
+    build = scene.build("acme/app", ask)
+    row("behind systemd-resolved", build.said("NAME"), build.said("NAME") == [INTERNET])
+    scene.box.run("rm -r /run/systemd/resolve /etc/resolv.conf; echo 'nameserver 127.0.0.1' >/etc/resolv.conf")
+    build = scene.build("acme/app", ask)
+    row("on the box's loopback", build.log().splitlines()[-1], not build.said("NAME"))
+    said = scene.box.run("pilotlight check --offline", check=False)[1]
+    line = next((line for line in said.splitlines() if "names in builds" in line), said)
+    row("what check says of it", line, line.startswith("doubtful"))
+    scene.box.run("mv /root/resolv.conf /etc/")
+    build = scene.build("acme/app", ask)
+    row("and back", build.said("NAME"), build.said("NAME") == [INTERNET])
 
 
 def case_changed_network(scene):

@@ -20,6 +20,9 @@ use crate::logic::secret::SecretFile;
 /// When this was written: a clock that shows less has not been set. 2026-01-01, UTC.
 const CLOCK_MIN: Duration = Duration::from_secs(1_767_225_600);
 
+/// The state directory that the units know.
+const UNIT_STATE: &str = "/var/lib/pilotlight";
+
 /// The oldest git that speaks protocol version 2 by itself, which fetching a head by its sha needs.
 const GIT_MIN: (u32, u32) = (2, 26);
 
@@ -139,6 +142,11 @@ fn isolation(config: &Config) -> Vec<Finding> {
         return vec![Finding::doubtful("isolation", words)];
     }
     let mut findings: Vec<_> = config.repositories.iter().map(|r| Finding::of("isolation", units(&r.name))).collect();
+    if config.state_dir != Path::new(UNIT_STATE) {
+        let words = format!("the units look for mirrors in {UNIT_STATE}, and storage.state_dir is another");
+        let cure = "say so in drop-ins of pilotlight.service and pilotlight-build@.service, or set it to that";
+        findings.push(Finding::doubtful("isolation", format!("{words}: {cure}")));
+    }
     findings.push(Finding::of("network of builds", network::probe()));
     findings.extend(network::name_server_problem().map(|words| Finding::doubtful("names in builds", words)));
     findings.push(memory_limit());

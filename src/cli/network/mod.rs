@@ -20,7 +20,8 @@ use crate::config::{Config, ConfigError};
 use crate::logic::policy::Network;
 use plan::{Route, Wire};
 
-/// Where each instance's `resolv.conf` is for its unit to see, and the last mode that a good configuration named.
+/// What is known of each instance: its `resolv.conf`, for its unit to see; the last mode that a good configuration named;
+/// the rules that stand, as making them anew takes the kernel its time.
 const KEPT: &str = "/run/pilotlight/network";
 
 /// Where `ip netns` keeps the names.
@@ -114,9 +115,16 @@ fn make(network: Network, name: &str, kept: &Path) -> Result<()> {
     // The other end is up: all of it was done before.
     let fresh = !link_file("carrier").is_ok_and(|carrier| carrier.trim() == "1");
     outside(&link, &wire, &routes, fresh)?;
+    let (rules, kept) = (plan::inside_rules(network, &routes, &servers), kept.join("rules"));
+    if !fresh && fs::read_to_string(&kept).is_ok_and(|found| found == rules) {
+        return Ok(());
+    }
     enter(&space)?;
-    nft(&plan::inside_rules(network, &routes, &servers))?;
-    if fresh { ip_batch(&wire.inside()) } else { Ok(()) }
+    nft(&rules)?;
+    if fresh {
+        ip_batch(&wire.inside())?;
+    }
+    write(&kept, &rules)
 }
 
 /// The box's side.
@@ -134,7 +142,14 @@ fn outside(link: &str, wire: &Wire, routes: &[Route], fresh: bool) -> Result<()>
         _ => {}
     }
     let router = fs::read_to_string("/proc/sys/net/ipv4/ip_forward")?.trim() == "1";
-    nft(&plan::outside_rules(router))
+    let (rules, kept) = (plan::outside_rules(router), Path::new(KEPT).join("rules"));
+    // Whoever manages this box's firewall may have taken ours away. Looking is three times as fast as making it anew.
+    let as_it_is = || feed(Command::new("nft").args(["list", "table", "inet", "pilotlight"]), "", "nftables");
+    if fs::read_to_string(&kept).is_ok_and(|found| as_it_is().is_ok_and(|listed| found == rules.clone() + &listed)) {
+        return Ok(());
+    }
+    nft(&rules)?;
+    write(&kept, &(rules + &as_it_is()?))
 }
 
 /// From here on this process, and what it starts, is in the namespace.
