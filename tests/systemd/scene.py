@@ -159,7 +159,7 @@ class Scene:
 
     def git(self, name, *args, stdin=""):
         done = subprocess.run(["git", "-c", "safe.directory=*", *args], input=stdin, text=True, check=True,
-                              stdout=subprocess.PIPE)
+                              errors="surrogateescape", stdout=subprocess.PIPE)
         subprocess.run(["chroot", self.box.root, "chown", "-R", "pilotlight:", f"/srv/{name}.git"], check=True)
         return done.stdout.strip()
 
@@ -178,7 +178,7 @@ class Scene:
         stream = f"commit refs/pull/{number}/head\ncommitter {who}\ndata {len(words)}\n{words}\n"
         stream += f"from refs/pull/{base}/head\n" if base else "deleteall\n"
         for path, mode, text in [("script/cibuild", "100755", script), *files]:
-            stream += f"M {mode} inline {path}\ndata {len(text.encode())}\n{text}\n"
+            stream += f"M {mode} inline {path}\ndata {len(text.encode(errors='surrogateescape'))}\n{text}\n"
         self.git(name, "-C", str(self.origin(name)), "fast-import", "--quiet", "--force", stdin=stream)
         sha = self.git(name, "-C", str(self.origin(name)), "rev-parse", f"refs/pull/{number}/head")
         pull = pull_request(name, number, sha, stranger)

@@ -1,0 +1,3 @@
+pub fn to(whom: &str) -> String {
+    format!("hello, {whom},")
+}
