@@ -200,7 +200,7 @@ impl<'a> Course<'a> {
 
     fn take(&mut self, frame: Frame) -> Result<Step, String> {
         match frame {
-            Frame::Job(_) => Err("it handed us a job".to_owned()),
+            Frame::Job(_) | Frame::Typed(_) => Err("it handed us a job".to_owned()),
             Frame::Log(bytes) => {
                 self.heard += bytes.len() as u64;
                 let sections = (self.phases.len() as u64 + 1) * (LOG_HEAD_BYTES_MAX + 2 * LOG_TAIL_BYTES_MAX) as u64;

@@ -18,11 +18,11 @@ mod tests;
 
 use std::cell::Cell;
 use std::io::{self, PipeReader};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use crossbeam_channel::Receiver;
 use ring::digest::{SHA256, digest};
 
@@ -30,15 +30,16 @@ use crate::logic::event::{BuildNews, Job};
 use crate::logic::policy::Isolation;
 use crate::logic::secret::Secret;
 use crate::logic::wording;
-use crate::worker::protocol::{Frame, WorkerJob};
+use crate::worker::protocol::{Frame, Terminal, WorkerJob};
 use follow::{Course, End, Patience, follow};
 use git::{Failure, Git, Watch, gist};
-use hire::{GONE_DEADLINE, LEAVE_DEADLINE, Worker};
+use hire::{GONE_DEADLINE, LEAVE_DEADLINE};
 use log::Log;
 use mask::Mask;
 use mirror::{FETCH_DEADLINE, Mirror};
 
 pub use head::Understand;
+pub use hire::Worker;
 pub use log::log_path;
 pub use secrets::read_secret;
 
@@ -111,6 +112,20 @@ pub fn run(config: BuilderConfig, slot: usize, orders: Receiver<Order>) {
         (order.tell)(last);
         mirror.tidy(&git);
     }
+}
+
+/// A worker with a shell for a person: in the tree of `job` if its build was the last one there, else in one made anew.
+/// The slot is the first one.
+///
+/// # Errors
+/// A secret can't be read, or no worker can be had.
+pub fn open_shell(config: &BuilderConfig, job: &Job, terminal: Terminal) -> anyhow::Result<Worker> {
+    let secrets = secrets::read(&job.secrets).map_err(anyhow::Error::msg)?;
+    let mirror = Mirror::new(&config.state_dir, &job.repository);
+    let worker_job = WorkerJob { shell: Some(terminal), ..worker_job(config, 0, job, &mirror, &secrets) };
+    let (cancel, _held) = io::pipe()?;
+    let worker = hire(config, &instance(&job.repository, job.stranger), worker_job, cancel.as_fd())?;
+    worker.context("it was cancelled")
 }
 
 /// One build. Once more, if the worker could not even begin and the mirror turns out to be broken.
@@ -191,7 +206,8 @@ fn failed(failure: Failure, log: &mut Log) -> Option<String> {
 
 /// Has a worker do the rest. Returns the last word.
 fn work(config: &BuilderConfig, job: WorkerJob, order: &Order, log: &mut Log, tell: &dyn Fn(BuildNews)) -> BuildNews {
-    let worker = match hire(config, job, order) {
+    let instance = instance(&order.job.repository, order.job.stranger);
+    let worker = match hire(config, &instance, job, order.cancel.as_fd()) {
         Ok(Some(worker)) => worker,
         Ok(None) => return BuildNews::Finished { error: None },
         Err(error) => return BuildNews::NoWorker { error: plain(&format!("{error:#}")) },
@@ -212,11 +228,15 @@ fn work(config: &BuilderConfig, job: WorkerJob, order: &Order, log: &mut Log, te
 }
 
 /// A worker that has its job; `None` if the build was cancelled meanwhile.
-fn hire(config: &BuilderConfig, job: WorkerJob, order: &Order) -> anyhow::Result<Option<Worker>> {
+fn hire(
+    config: &BuilderConfig,
+    instance: &str,
+    job: WorkerJob,
+    cancel: BorrowedFd<'_>,
+) -> anyhow::Result<Option<Worker>> {
     let job = Frame::Job(Box::new(job));
     if config.isolation == Isolation::Systemd {
-        let instance = instance(&order.job.repository, order.job.stranger);
-        return Worker::unit(&config.unit_sockets, &instance, &job, order.cancel.as_fd());
+        return Worker::unit(&config.unit_sockets, instance, &job, cancel);
     }
     let mut worker = Worker::child(&config.worker_exe)?;
     match worker.hand(&job) {
@@ -260,6 +280,7 @@ fn worker_job(config: &BuilderConfig, slot: usize, job: &Job, mirror: &Mirror, s
         fresh: job.stranger,
         checks: job.checks.clone(),
         silence: job.silence,
+        shell: None,
         secrets: secrets.to_vec(),
     }
 }

@@ -10,6 +10,7 @@ mod logger;
 mod network;
 mod run;
 mod setup;
+mod shell;
 mod show;
 mod tunnel;
 
@@ -85,6 +86,8 @@ enum Command {
     },
     /// End a build that waits or runs.
     Cancel { id: i64 },
+    /// Look around in the tree of a build that failed, as its own user and with its environment, for ten minutes.
+    Shell { id: i64 },
     /// From an installed package to the first green lamp, in at most five answers.
     Setup(Box<setup::Options>),
     /// Write configuration, secrets and history into one file, for `setup --restore`.
@@ -191,6 +194,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Rebuild { what, wait } => control::rebuild(&config()?, &what, wait),
         Command::Approve { pull, sha } => control::approve(&config()?, &pull, sha),
         Command::Cancel { id } => control::cancel(&config()?, id),
+        Command::Shell { id } => Ok(shell::run(&config()?, id)?),
         Command::Setup(options) => setup::run(&cli.config, *options),
         Command::Backup { file } => Ok(backup::backup(&cli.config, &config()?, &file)?),
         Command::Hook { word } => hook::run(&cli.config, word),

@@ -32,7 +32,7 @@ use crate::logic::state::State;
 use crate::store::{self, Store};
 
 pub use inbox::{Inbox, Signal};
-pub use start::{Extras, hold_signals, watch_signals};
+pub use start::{Extras, builder_config, hold_signals, watch_signals};
 
 /// Events taken in before one commit: a burst costs one write to the card, and nobody waits long for it.
 const BATCH_EVENTS_MAX: usize = 64;

@@ -235,17 +235,7 @@ pub fn workers_of(config: &Config, outbox: &Sender<Inbox>) -> Result<Workers> {
     })?];
     let (orders, to_build) = unbounded();
     for slot in 0..config.builder.workers {
-        let settings = BuilderConfig {
-            state_dir: config.state_dir.clone(),
-            cache_dir: config.cache_dir.clone(),
-            isolation: config.builder.isolation,
-            token: token.clone(),
-            token_host: config.clone_host(),
-            understand: config::checks_of_head,
-            worker_exe: "/proc/self/exe".into(),
-            unit_sockets: builder::UNIT_SOCKETS.into(),
-            unit_rooms: builder::UNIT_ROOMS.into(),
-        };
+        let settings = builder_config(config);
         let to_build = to_build.clone();
         threads.push(spawn("builder", move || builder::run(settings, slot, to_build))?);
     }
@@ -332,4 +322,19 @@ fn listen_for_commands(path: &Path) -> Result<UnixListener> {
     let listener = UnixListener::bind(path).with_context(|| format!("{} can't be listened on", path.display()))?;
     fs::set_permissions(path, Permissions::from_mode(0o600))?;
     Ok(listener)
+}
+
+/// What builders need to know of `config`.
+pub fn builder_config(config: &Config) -> BuilderConfig {
+    BuilderConfig {
+        state_dir: config.state_dir.clone(),
+        cache_dir: config.cache_dir.clone(),
+        isolation: config.builder.isolation,
+        token: config.github.token.as_ref().map(|token| token.expose().to_owned()),
+        token_host: config.clone_host(),
+        understand: config::checks_of_head,
+        worker_exe: "/proc/self/exe".into(),
+        unit_sockets: builder::UNIT_SOCKETS.into(),
+        unit_rooms: builder::UNIT_ROOMS.into(),
+    }
 }

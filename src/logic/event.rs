@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::{Build, BuildId, CheckEnd};
 use super::panel::Panel;
-use super::policy::{CheckPolicy, Policy, Tested};
+use super::policy::{CheckPolicy, Policy, RepositoryPolicy, Tested};
 use super::rows::{KnownDelivery, Pull};
 use super::secret::SecretFile;
 
@@ -278,6 +278,29 @@ pub struct Job {
     pub silence: Duration,
     /// What it gets to know in its environment: nothing for a stranger.
     pub secrets: Vec<SecretFile>,
+}
+
+impl Job {
+    /// All that a build is about, and nothing to run.
+    pub fn without_checks(build: &Build, repository: &RepositoryPolicy, stranger: bool) -> Job {
+        Job {
+            build: build.id,
+            repository: build.repository.clone(),
+            clone_url: repository.clone_url.clone(),
+            submodules: repository.submodules,
+            pull: build.pull,
+            stranger,
+            sha: build.sha.clone(),
+            base_ref: build.base_ref.clone(),
+            head_ref: build.head_ref.clone(),
+            tested: repository.tested,
+            may_skip: false,
+            reads_checks: false,
+            checks: Vec::new(),
+            silence: Duration::ZERO,
+            secrets: if stranger { Vec::new() } else { repository.secrets.clone() },
+        }
+    }
 }
 
 /// One check of a [`Job`]; `index` is its place in the build.

@@ -23,21 +23,11 @@ impl State {
             (!check.is_end()).then_some(JobCheck { index, context, run, timeout: policy.timeout.min(longest) })
         };
         let job = Job {
-            build: id,
-            repository: build.repository.clone(),
-            clone_url: repository.clone_url.clone(),
-            submodules: repository.submodules,
-            pull: build.pull,
-            stranger,
-            sha: build.sha.clone(),
-            base_ref: build.base_ref.clone(),
-            head_ref: build.head_ref.clone(),
-            tested: repository.tested,
             may_skip: self.may_skip(build),
             reads_checks: checks.is_none(),
             checks: build.checks.iter().enumerate().filter_map(wanted).collect(),
             silence: self.policy.silence,
-            secrets: if stranger { Vec::new() } else { repository.secrets.clone() },
+            ..Job::without_checks(build, repository, stranger)
         };
         let overdue_at = now.mono + hold_max(job.checks.iter().map(|c| c.timeout));
         self.queue.active.insert(id, Active { repository: build.repository.clone(), stranger, overdue_at });

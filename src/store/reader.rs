@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, params_from_iter};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params_from_iter};
 
 use super::rows::{BUILD_COLUMNS, build};
 use crate::logic::build::{Build, BuildId, BuildState};
@@ -62,6 +62,13 @@ impl Reader {
     pub fn build(&self, id: BuildId) -> Result<Option<Build>> {
         let sql = format!("SELECT {BUILD_COLUMNS} FROM builds WHERE id = ?");
         self.connection.prepare_cached(&sql)?.query_and_then([id], build)?.next().transpose()
+    }
+
+    /// Whether the head of a pull request is in another repository, as far as is known.
+    pub fn is_stranger(&self, repository: &str, pull: u64) -> Result<bool> {
+        let sql = "SELECT fork FROM pulls WHERE repository = ? COLLATE NOCASE AND number = ?";
+        let fork = self.connection.query_row(sql, (repository, pull.cast_signed()), |row| row.get(0)).optional()?;
+        Ok(fork.unwrap_or(true))
     }
 
     /// The builds that fit `filter`, newest first.

@@ -30,6 +30,7 @@ mod output;
 mod processes;
 pub mod protocol;
 mod room;
+mod shell;
 mod submodules;
 mod tree;
 
@@ -114,9 +115,16 @@ pub fn serve(stream: UnixStream) -> Result<()> {
 fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut Option<Room>) -> Result<()> {
     let mut said = Output::to(daemon);
     let room = room.insert(Room::enter(&job.room, job.fresh, processes)?);
-    let checked_out = prepare(room, job, processes, &mut |bytes| said.write(bytes));
+    // A shell finds the tree as that build left it.
+    let left = job.shell.is_some() && room.was_left_by(job.build);
+    let prepared = if left { Ok(()) } else { prepare(room, job, processes, &mut |bytes| said.write(bytes)) };
     said.flush()?;
-    checked_out?;
+    prepared?;
+    if let Some(terminal) = &job.shell {
+        // From now on something may be typed; before, whatever came would be the end.
+        daemon.tell(&Frame::News(News::CheckStarted { check: job.checks[0].index }))?;
+        return shell::serve(terminal, command(job, &job.checks[0], room), &daemon.0);
+    }
     for check in &job.checks {
         daemon.tell(&Frame::News(News::CheckStarted { check: check.index }))?;
         let (memory, mut output) = (Memory::look(), Output::to(daemon));
@@ -131,7 +139,9 @@ fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut
 
 /// All that the checks find in the tree.
 fn prepare(room: &Room, job: &WorkerJob, processes: &mut Processes, log: &mut Sink) -> Result<()> {
+    room.mark(0)?;
     tree::check_out(room, job, processes, log)?;
+    room.mark(job.build)?;
     submodules::fetch(room, job, processes, log)?;
     lfs::note(room, log)
 }

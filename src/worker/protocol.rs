@@ -1,7 +1,7 @@
 //! What a builder and its worker say to each other over one Unix stream.
 //!
 //! Frames: one byte of kind, four bytes of length (big-endian), that many bytes. Daemon → worker: exactly one
-//! [`Frame::Job`]. Worker → daemon: [`Frame::Log`] and [`Frame::News`], the last of them [`News::Done`] or
+//! [`Frame::Job`], and [`Frame::Typed`] where that is a shell. Worker → daemon: [`Frame::Log`] and [`Frame::News`], the last of them [`News::Done`] or
 //! [`News::Conflict`].
 //! The end of the stream means "stop": there is no other order to cancel.
 
@@ -50,9 +50,21 @@ pub struct WorkerJob {
     pub checks: Vec<JobCheck>,
     /// A check that writes nothing for this long is ended.
     pub silence: Duration,
+    /// In place of the checks a person sits at this terminal.
+    #[serde(default)]
+    pub shell: Option<Terminal>,
     /// More of each check's environment: name and value. Of nothing else's, and never a stranger's.
     #[serde(with = "exposed")]
     pub secrets: Vec<(String, Secret)>,
+}
+
+/// A person's terminal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terminal {
+    pub rows: u16,
+    pub columns: u16,
+    /// `$TERM`.
+    pub kind: String,
 }
 
 /// The one place where secrets are written out: for the stream to the worker.
@@ -106,12 +118,15 @@ pub enum Frame {
     Job(Box<WorkerJob>),
     Log(Vec<u8>),
     News(News),
+    /// What a person types into a shell.
+    Typed(Vec<u8>),
 }
 
 const KIND_JOB: u8 = 1;
 /// Also the first byte that a worker says once it has its job, as its first frame is an empty one of the log.
 pub const KIND_LOG: u8 = 2;
 const KIND_NEWS: u8 = 3;
+const KIND_TYPED: u8 = 4;
 
 impl Frame {
     /// The next frame, or `None` where the stream ends between two frames. Waits as long as `from` does.
@@ -142,6 +157,7 @@ impl Frame {
                 invalid(format!("the job is not understood from line {line} column {column} on: is the worker of the daemon's version?"))
             }),
             KIND_LOG => Ok(Frame::Log(body)),
+            KIND_TYPED => Ok(Frame::Typed(body)),
             KIND_NEWS => serde_json::from_slice(&body)
                 .map(Frame::News)
                 .map_err(|e| invalid(format!("a news frame is not understood: {e}"))),
@@ -168,6 +184,10 @@ impl Frame {
             }
             Frame::Log(bytes) => {
                 kind = KIND_LOG;
+                bytes
+            }
+            Frame::Typed(bytes) => {
+                kind = KIND_TYPED;
                 bytes
             }
         };

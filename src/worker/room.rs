@@ -26,6 +26,8 @@ const REMOVE_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// The name of the file that is locked.
 const LOCK: &str = "lock";
+/// The name of the file that tells which build the tree is of.
+const BUILT: &str = "built";
 /// The name of what is being removed.
 const GONE: &str = "gone";
 
@@ -73,6 +75,19 @@ impl Room {
         }
         empty_directory(tmp, &[], processes)?;
         Ok(room)
+    }
+
+    /// Notes whose tree it is from now on.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn mark(&self, build: i64) -> Result<()> {
+        fs::write(self.path.join(BUILT), build.to_string()).context("the room can't be marked")
+    }
+
+    /// Whether the tree is what this build left.
+    pub fn was_left_by(&self, build: i64) -> bool {
+        fs::read_to_string(self.path.join(BUILT)).is_ok_and(|found| found == build.to_string())
     }
 
     /// Removes all but the lock.

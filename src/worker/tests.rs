@@ -66,6 +66,7 @@ impl Bench {
             timeout: AMPLE,
         };
         WorkerJob {
+            shell: None,
             build: 7,
             repository: "acme/app".into(),
             pull: 3,
@@ -125,7 +126,7 @@ impl Worker {
             match Frame::read(&mut &self.stream).unwrap()? {
                 Frame::Log(bytes) => self.log.extend(bytes),
                 Frame::News(news) => return Some(news),
-                Frame::Job(_) => panic!("a job from a worker"),
+                Frame::Job(_) | Frame::Typed(_) => panic!("a worker gives no orders"),
             }
         }
     }
@@ -141,7 +142,7 @@ impl Worker {
             match Frame::read(&mut &self.stream).unwrap().expect("the worker ended early") {
                 Frame::Log(bytes) => self.log.extend(bytes),
                 Frame::News(news) => assert!(matches!(news, News::CheckStarted { .. }), "{news:?} before {start}"),
-                Frame::Job(_) => panic!("a job from a worker"),
+                Frame::Job(_) | Frame::Typed(_) => panic!("a worker gives no orders"),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The command line against a daemon that runs: what each command does.
 
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -132,4 +133,34 @@ fn lamp_goes_through_the_running_daemon() {
     }
     assert_eq!(done(scene.daemon.cli(&["lamp", "green"])).lines().count(), 1);
     scene.daemon.wait_for_stdout("lamp: green on");
+}
+
+#[test]
+fn shell_opens_the_tree_that_a_failed_build_left() {
+    let scene = Scene::new(&[("test", "echo half >made; test $(wc -l <made) = 2")]);
+    let (sha, build) = scene.open(1);
+    scene.shown(&sha, "test", "failure");
+    let shell = |id: i64| {
+        let mut command = scene.daemon.room.command(&["shell", &id.to_string()]);
+        let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let typed = "cat made; echo $PILOTLIGHT_CONTEXT at $PILOTLIGHT_SHA; test -t 0 && echo a terminal; exit\n";
+        shell.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = shell.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = shell(build);
+    // The prompt may stand before what a command says.
+    let lines: Vec<_> = said.lines().map(|line| line.trim_end_matches('\r').trim_start_matches("$ ")).collect();
+    let place = format!("test at {sha}");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(["half", place.as_str(), "a terminal"].iter().all(|line| lines.contains(line)), "{said}");
+    let (code, said) = shell(99);
+    assert_eq!((code, said.as_str()), (Some(1), "pilotlight: there is no build 99\n"));
+
+    // Another build has the tree now: it is made anew.
+    let (other, _) = scene.open(2);
+    scene.shown(&other, "test", "failure");
+    let said = shell(build).1;
+    assert!(said.contains("cat: made: No such file") && said.contains(&place), "{said}");
 }

@@ -53,6 +53,7 @@ fn frames(frames: &[Frame]) -> Vec<u8> {
 fn a_job() -> Frame {
     let job = job(String::new(), String::new());
     Frame::Job(Box::new(WorkerJob {
+        shell: None,
         build: 5,
         repository: job.repository,
         pull: 7,

@@ -4,6 +4,7 @@ use super::*;
 
 fn job() -> WorkerJob {
     WorkerJob {
+        shell: None,
         build: 7,
         repository: "acme/app".into(),
         pull: 3,
