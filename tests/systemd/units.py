@@ -12,7 +12,7 @@ import traceback
 
 import scene
 from box import Box
-from scene import BUILD_S, DASHBOARD, INTERNET, ROUTER, Scene, instance, socket_of
+from scene import BUILD_S, DASHBOARD, INTERNET, ROUTER, TOKEN, Scene, instance, socket_of
 
 REPOSITORIES = {"acme/app": "", "acme/other": "", "acme/closed": 'network = "none"', "acme/lan": 'network = "lan"'}
 
@@ -253,6 +253,17 @@ def case_changed_network(scene):
     scene.box.run("nft flush ruleset")
     build = scene.build("acme/app", reach)
     row("after somebody flushed the box's firewall", build.said("REACHED"), build.said("REACHED") == ["yes"])
+
+
+def case_shell(scene):
+    """A person in the tree that a failed build left, in the same unit."""
+    build = scene.build("acme/app", "echo half >made; echo \"WHO $(id -u)\"; exit 3")
+    typed = 'cat made; echo "user $(id -u) in $(pwd)"; cat /etc/credstore/*; echo $PILOTLIGHT_SHA; exit'
+    said = scene.box.run(f"printf '%s\\n' '{typed}' | pilotlight shell {build.id}").replace("\r", "")
+    user = f"user {build.said('WHO')[0]} in"
+    row("shell", said.splitlines()[-6:], "half" in said and user in said and build.sha in said and TOKEN not in said)
+    after = scene.build("acme/app", "true")
+    row("and builds go on", after.last["description"], after.last["state"] == "success")
 
 
 def case_no_unit(scene):
