@@ -40,6 +40,7 @@ FORBIDDEN = {
     "find the pins or a disk": "ls /dev/gpio* /dev/mem /dev/vd* /dev/sd* /dev/mmc*",
     "have a capability": "grep -q 'CapEff:.*[1-9a-f]' /proc/self/status",
     "gain rights by setuid": "su -c id nobody </dev/null || mount -t tmpfs x /tmp",
+    "see shared memory of others": "test -e /dev/shm/box",
     "make a namespace": "unshare --user true || unshare --net true",
     "change its network": "ip link set eth0 down || ip netns exec x true || nft flush ruleset",
     "look into the homes": "ls /root /home/*",
@@ -150,6 +151,7 @@ def case_eyes(scene):
     script = "".join(f"if ({command}) >out 2>&1; then echo \"DID {what}: $(head -c 200 out | tr '\\n' ' ')\"; else echo "
                      f"\"FAILED {what}: $(tail -n 1 out)\"; fi\n" for what, command in FORBIDDEN.items())
     scene.build("acme/other", "true")
+    scene.box.run("touch /dev/shm/box")
     for stranger in (False, True):
         build = scene.build("acme/app", script, stranger=stranger)
         words = dict(line.split(": ", 1) for line in build.said("FAILED"))
