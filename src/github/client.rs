@@ -1,6 +1,7 @@
 //! One request to GitHub and its answer: deadlines, sizes, redirects, and the token kept where it belongs.
 
 use std::cell::Cell;
+use std::fs;
 use std::io::Read;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use ureq::http::uri::{Authority, Scheme};
 use ureq::http::{HeaderMap, Response, Uri, header};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Error};
 
 use super::GithubConfig;
@@ -25,6 +27,9 @@ const GET_ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub(super) const SAID_CHARS_MAX: usize = 200;
 /// An answer to an unknown version of the API is 410.
 const API_VERSION: (&str, &str) = ("x-github-api-version", "2022-11-28");
+
+/// What Debian's `update-ca-certificates` writes: all that this box trusts, a company's own among them.
+const CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// In every answer to a token that expires.
 const TOKEN_EXPIRATION: &str = "github-authentication-token-expiration";
@@ -94,6 +99,9 @@ impl Client {
             .timeout_connect(Some(limits.connect))
             .user_agent(concat!("pilotlight/", env!("CARGO_PKG_VERSION")))
             .accept("application/vnd.github+json");
+        if let Some(roots) = api.roots() {
+            agent = agent.tls_config(TlsConfig::builder().root_certs(roots).build());
+        }
         if api.is_loopback() {
             agent = agent.proxy(None);
         }
@@ -162,7 +170,7 @@ impl Client {
             Error::Timeout(_) => format!("No answer from {at} within {:?}", self.limits.call),
             Error::HostNotFound => no_address(&at),
             Error::Io(error) if error.to_string().contains("failed to lookup address") => no_address(&at),
-            other => format!("No answer from {at}: {other}{}", clock_cure(&other.to_string())),
+            other => format!("No answer from {at}: {other}{}", certificate_cure(&other.to_string())),
         }
     }
 
@@ -199,9 +207,12 @@ fn no_address(at: &str) -> String {
 }
 
 /// A Pi has no clock battery: soon after boot every certificate may look too young.
-pub(super) fn clock_cure(error: &str) -> &'static str {
+pub(super) fn certificate_cure(error: &str) -> &'static str {
     if error.contains("certificate expired") || error.contains("certificate not valid yet") {
         ". Is this box's clock right? Until it is set over the network, certificates do not verify"
+    } else if error.contains("UnknownIssuer") {
+        ". If its authority is your company's own, put that certificate into /usr/local/share/ca-certificates/NAME.crt and \
+         run `update-ca-certificates`"
     } else {
         ""
     }
@@ -246,6 +257,21 @@ impl Api {
 
     fn origin(&self) -> String {
         format!("{}://{}", self.scheme, self.authority)
+    }
+
+    /// Whom this box trusts, as git asks it too: an Enterprise Server's certificate is often of its company's making.
+    /// `None`: Mozilla's roots, which are in the binary and cost no memory. They are enough for github.com.
+    fn roots(&self) -> Option<RootCerts> {
+        if self.scheme == Scheme::HTTP || self.authority.host().ends_with("github.com") {
+            return None;
+        }
+        let pem = fs::read(CA_FILE).ok()?;
+        let certificate = |item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        };
+        let found: Vec<_> = parse_pem(&pem).filter_map(certificate).collect();
+        (!found.is_empty()).then(|| RootCerts::new_with_certs(&found))
     }
 
     fn is_loopback(&self) -> bool {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::unbounded;
 
 use self::standin::StandIn;
-use super::client::{Limits, SAID_CHARS_MAX, clock_cure};
+use super::client::{Limits, SAID_CHARS_MAX, certificate_cure};
 use super::{Call, Client, Etags, GithubConfig, Heard, run};
 use crate::logic::event::{Found, LookUp, Post, PostOutcome, StatusState};
 
@@ -294,9 +294,10 @@ fn a_wrong_configuration_says_what_to_write() {
 
 #[test]
 fn a_wrong_clock_is_named() {
-    assert!(clock_cure("io: invalid peer certificate: certificate expired: …").contains("clock"));
-    assert!(clock_cure("io: invalid peer certificate: certificate not valid yet: …").contains("clock"));
-    assert_eq!(clock_cure("io: invalid peer certificate: UnknownIssuer"), "");
+    assert!(certificate_cure("io: invalid peer certificate: certificate expired: …").contains("clock"));
+    assert!(certificate_cure("io: invalid peer certificate: certificate not valid yet: …").contains("clock"));
+    assert!(certificate_cure("io: invalid peer certificate: UnknownIssuer").contains("update-ca-certificates"));
+    assert_eq!(certificate_cure("io: connection reset"), "");
 }
 
 #[test]
