@@ -10,9 +10,9 @@ import http.server
 import json
 import os
 import re
-import socket
 import ssl
 import subprocess
+import sys
 import urllib.parse
 import uuid
 
@@ -28,11 +28,11 @@ DELIVERY_S = 10
 class Github:
     """`origins`: where the bare repositories are. `addresses`: of public host names that lead into a tunnel."""
 
-    def __init__(self, scene, origins, certificate):
+    def __init__(self, scene, origins, room):
         self.scene, self.origins = scene, origins
         self.hooks, self.deliveries, self.addresses = [], [], {}
         self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.tls.load_cert_chain(certificate)
+        self.tls.load_cert_chain(room / "server.crt", room / "server.key")
 
     def deliver(self, hook, event, payload):
         """From the internet to the hook's address; what was answered, with the status 502 where nobody did."""
@@ -126,19 +126,35 @@ class Github:
         return int(headers.get("Status", "200").split()[0]), headers["Content-Type"], body
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Whoever does not trust the certificate hangs up."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exc_info()[1], ssl.SSLError):
+            super().handle_error(request, client_address)
+
+
+def certify(room, address):
+    """A company's own authority, and its server's certificate: ca.crt, server.crt and server.key in `room`."""
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    for name, more in (("ca", ["-subj", "/CN=a company"]),
+                       ("server", ["-subj", "/CN=a stand-in for GitHub", "-CA", room / "ca.crt", "-CAkey", room / "ca.key",
+                                   "-addext", "basicConstraints=critical,CA:FALSE", "-addext", f"subjectAltName=IP:{address}"])):
+        subprocess.run([*new, "-keyout", room / f"{name}.key", "-out", room / f"{name}.crt", *more], check=True,
+                       stderr=subprocess.DEVNULL)
+
+
 def handler(github):
-    """Both plain HTTP and TLS at one port: a client that begins with a handshake gets it."""
+    """Over TLS, with a certificate of a company's making: what the box trusts."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def setup(self):
-            self.is_tls = self.request.recv(1, socket.MSG_PEEK) == b"\x16"
-            if self.is_tls:
-                self.request = github.tls.wrap_socket(self.request, server_side=True)
+            self.request = github.tls.wrap_socket(self.request, server_side=True)
             super().setup()
 
         def do_GET(self):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if self.is_tls:
+            if ".git/" in self.path:
                 return self.say(*github.git(self, body))
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
             status, answer = github.answer(self.command, self.path.split("?")[0], token, body)
@@ -148,7 +164,7 @@ def handler(github):
 
         def say(self, status, kind, body):
             self.send_response(status)
-            if status == 401 and self.is_tls:
+            if status == 401:
                 self.send_header("WWW-Authenticate", 'Basic realm="GitHub"')
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

@@ -18,7 +18,7 @@ from package import REPOSITORY, ROWS, Office, row
 from scene import API, DASHBOARD, INTERNET, ROUTER, SECRET, TOKEN, serve, socket_of
 
 SETUP = (f"pilotlight setup --repository {REPOSITORY} --run script/cibuild --token-file /root/token --lamp none "
-         f"--api-url http://{API[0]}:{API[1]}")
+         f"--api-url https://{API[0]}:{API[1]}")
 
 # Where webhooks come in at the internet host, by hand and as ngrok's stand-in tells it.
 BY_HAND, BY_NGROK, NGROK_HOST = 8443, 8444, "box.ngrok.example"
@@ -42,22 +42,17 @@ class Desk(Office):
 
     def __enter__(self):
         room, root = self.box.room, self.box.root
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-subj", "/CN=a stand-in for GitHub", "-addext", f"subjectAltName=IP:{API[0]}", "-days", "2",
-                        "-keyout", room / "key", "-out", room / "certificate"], check=True, stderr=subprocess.DEVNULL)
-        (room / "both").write_text((room / "key").read_text() + (room / "certificate").read_text())
-        shutil.copy(room / "certificate", root / "usr/local/share/ca-certificates/stand-in.crt")
+        github.certify(room, API[0])
+        shutil.copy(room / "ca.crt", root / "usr/local/share/ca-certificates/company.crt")
         (root / "etc/resolv.conf").write_text(f"nameserver {ROUTER}\n")
         for name, words in (("token", TOKEN), ("hook-token", github.ADMIN)):
             (root / "root" / name).write_text(words + "\n")
         self.git(REPOSITORY, "init", "--quiet", "--bare", str(self.origin(REPOSITORY)))
-        self.github = github.Github(self, room / "origins", room / "both")
-        super().__enter__()
-        self.box.run("update-ca-certificates")
-        return self
+        self.github = github.Github(self, room / "origins", room)
+        return super().__enter__()
 
     def serve_github(self):
-        serve(github.http.server.ThreadingHTTPServer, self.box.listen(API), github.handler(self.github))
+        serve(github.Server, self.box.listen(API), github.handler(self.github))
 
     def origin(self, name):
         return self.box.room / f"origins/{name}.git"
@@ -109,6 +104,10 @@ MODES = "pilotlight.toml 644 root\ncredstore 700 root\ngithub-token 600 root\nwe
 def set_up(desk):
     """Four answers by flags; the lamp is green before there is any tunnel."""
     desk.apt("install /root/pilotlight.deb")
+    said = desk.typed(SETUP + " --no-hook")
+    row("a server that the box does not trust", "nothing is written",
+        "run `update-ca-certificates`" in said and not desk.there("/etc/pilotlight/pilotlight.toml", "/etc/credstore/github-token"))
+    desk.box.run("update-ca-certificates")
     first = desk.push(REPOSITORY, "echo the first one", announce=False)
     start = time.monotonic()
     said = desk.typed(SETUP + " --no-hook")
