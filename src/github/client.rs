@@ -211,8 +211,7 @@ pub(super) fn certificate_cure(error: &str) -> &'static str {
     if error.contains("certificate expired") || error.contains("certificate not valid yet") {
         ". Is this box's clock right? Until it is set over the network, certificates do not verify"
     } else if error.contains("UnknownIssuer") {
-        ". If its authority is your company's own, put that certificate into /usr/local/share/ca-certificates/NAME.crt and \
-         run `update-ca-certificates`"
+        ". A company's own? Its .crt into /usr/local/share/ca-certificates, then `update-ca-certificates`"
     } else {
         ""
     }

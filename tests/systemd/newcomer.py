@@ -106,7 +106,7 @@ def set_up(desk):
     desk.apt("install /root/pilotlight.deb")
     said = desk.typed(SETUP + " --no-hook")
     row("a server that the box does not trust", "nothing is written",
-        "run `update-ca-certificates`" in said and not desk.there("/etc/pilotlight/pilotlight.toml", "/etc/credstore/github-token"))
+        "then `update-ca-certificates`" in said and not desk.there("/etc/pilotlight/pilotlight.toml", "/etc/credstore/github-token"))
     desk.box.run("update-ca-certificates")
     first = desk.push(REPOSITORY, "echo the first one", announce=False)
     start = time.monotonic()
