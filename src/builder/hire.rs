@@ -68,15 +68,22 @@ impl Worker {
         Ok(Worker { stream, child: Some(child), unit: None })
     }
 
-    /// Connects to the unit's socket, which starts it, and gives it its job. `None`: cancelled meanwhile.
+    /// Connects to the unit's socket, which starts it, and gives it its job. `None`: cancelled meanwhile. `early`: such a
+    /// connection of before.
     ///
     /// # Errors
     /// There is no such unit, or it can't start. The job has not begun.
-    pub fn unit(sockets: &Path, instance: &str, job: &Frame, cancel: BorrowedFd<'_>) -> Result<Option<Worker>> {
+    pub fn unit(
+        sockets: &Path,
+        instance: &str,
+        mut early: Option<UnixStream>,
+        job: &Frame,
+        cancel: BorrowedFd<'_>,
+    ) -> Result<Option<Worker>> {
         let (socket, unit) = (sockets.join(format!("{instance}.sock")), format!("pilotlight-build@{instance}"));
         let (began, mut pause) = (Instant::now(), BUSY_PAUSE);
         loop {
-            let stream = UnixStream::connect(&socket).with_context(|| {
+            let stream = early.take().map_or_else(|| UnixStream::connect(&socket), Ok).with_context(|| {
                 format!("no worker at {}: run `sudo systemctl enable --now {unit}.socket`", socket.display())
             })?;
             let mut worker = Worker { stream, child: None, unit: Some((unit.clone(), socket.clone())) };

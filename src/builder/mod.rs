@@ -17,8 +17,11 @@ mod secrets;
 mod tests;
 
 use std::cell::Cell;
+use std::fs::{self, File, Metadata};
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -124,7 +127,7 @@ pub fn open_shell(config: &BuilderConfig, job: &Job, terminal: Terminal) -> anyh
     let mirror = Mirror::new(&config.state_dir, &job.repository);
     let worker_job = WorkerJob { shell: Some(terminal), ..worker_job(config, 0, job, &mirror, &secrets) };
     let (cancel, _held) = io::pipe()?;
-    let worker = hire(config, &instance(&job.repository, job.stranger), worker_job, cancel.as_fd())?;
+    let worker = hire(config, &instance(&job.repository, job.stranger), None, worker_job, cancel.as_fd())?;
     worker.context("it was cancelled")
 }
 
@@ -143,12 +146,15 @@ fn run_one(
         begun.set(begun.get() || matches!(news, BuildNews::CheckStarted { .. }));
         (order.tell)(news);
     };
-    let mut attempt = || match fetch(config, git, mirror, order, log) {
-        Ok(base_sha) => {
-            let job = WorkerJob { base_sha, ..worker_job(config, slot, &order.job, mirror, secrets) };
-            work(config, job, order, log, &tell)
+    let mut attempt = || {
+        let early = Early::start(config, mirror, &order.job);
+        match fetch(config, git, mirror, order, log) {
+            Ok(base_sha) => {
+                let job = WorkerJob { base_sha, ..worker_job(config, slot, &order.job, mirror, secrets) };
+                work(config, early.and_then(|early| early.of(mirror)), job, order, log, &tell)
+            }
+            Err(last) => last,
         }
-        Err(last) => last,
     };
     let last = attempt();
     let barren = matches!(last, BuildNews::Finished { error: Some(_) }) && !begun.get();
@@ -159,6 +165,33 @@ fn run_one(
         // It counts as started: it can't go back to where those words belong.
         BuildNews::NotFetched { error } | BuildNews::NoWorker { error } => BuildNews::Finished { error: Some(error) },
         last => last,
+    }
+}
+
+/// A unit that starts while the head is fetched, as both take a while.
+struct Early {
+    stream: UnixStream,
+    /// What the unit goes on seeing, whatever becomes of it. Held open, so that no other gets its number.
+    mirror: File,
+}
+
+impl Early {
+    fn start(config: &BuilderConfig, mirror: &Mirror, job: &Job) -> Option<Early> {
+        if config.isolation != Isolation::Systemd {
+            return None;
+        }
+        let seen = File::open(mirror.path()).ok()?;
+        let instance = instance(&job.repository, job.stranger);
+        mirror.shown_to(&instance);
+        // Whatever is wrong is told when there is a job for it.
+        let stream = UnixStream::connect(config.unit_sockets.join(format!("{instance}.sock"))).ok()?;
+        Some(Early { stream, mirror: seen })
+    }
+
+    /// `None`: the mirror was made anew meanwhile.
+    fn of(self, mirror: &Mirror) -> Option<UnixStream> {
+        let number = |found: io::Result<Metadata>| found.map(|found| found.ino()).ok();
+        (number(fs::metadata(mirror.path())) == number(self.mirror.metadata())).then_some(self.stream)
     }
 }
 
@@ -205,9 +238,16 @@ fn failed(failure: Failure, log: &mut Log) -> Option<String> {
 }
 
 /// Has a worker do the rest. Returns the last word.
-fn work(config: &BuilderConfig, job: WorkerJob, order: &Order, log: &mut Log, tell: &dyn Fn(BuildNews)) -> BuildNews {
+fn work(
+    config: &BuilderConfig,
+    early: Option<UnixStream>,
+    job: WorkerJob,
+    order: &Order,
+    log: &mut Log,
+    tell: &dyn Fn(BuildNews),
+) -> BuildNews {
     let instance = instance(&order.job.repository, order.job.stranger);
-    let worker = match hire(config, &instance, job, order.cancel.as_fd()) {
+    let worker = match hire(config, &instance, early, job, order.cancel.as_fd()) {
         Ok(Some(worker)) => worker,
         Ok(None) => return BuildNews::Finished { error: None },
         Err(error) => return BuildNews::NoWorker { error: plain(&format!("{error:#}")) },
@@ -231,12 +271,13 @@ fn work(config: &BuilderConfig, job: WorkerJob, order: &Order, log: &mut Log, te
 fn hire(
     config: &BuilderConfig,
     instance: &str,
+    early: Option<UnixStream>,
     job: WorkerJob,
     cancel: BorrowedFd<'_>,
 ) -> anyhow::Result<Option<Worker>> {
     let job = Frame::Job(Box::new(job));
     if config.isolation == Isolation::Systemd {
-        return Worker::unit(&config.unit_sockets, instance, &job, cancel);
+        return Worker::unit(&config.unit_sockets, instance, early, &job, cancel);
     }
     let mut worker = Worker::child(&config.worker_exe)?;
     match worker.hand(&job) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{PipeWriter, Read};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -337,6 +337,28 @@ fn a_unit_does_a_build() {
     assert_eq!(job.room, bench.config.unit_rooms.join("acme__app_drs"));
     assert_eq!((job.build, job.pull, job.checks.len()), (5, 7, 2));
     assert!(git(&job.mirror, &["cat-file", "-e", &job.sha], "").is_some());
+}
+
+#[test]
+fn a_unit_starts_while_the_head_is_fetched() {
+    let bench = Bench::new(Isolation::Systemd);
+    let listener = UnixListener::bind(bench.dir.path().join("acme__app_drs.sock")).unwrap();
+    let unit = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        Frame::read(&mut stream).unwrap();
+        Frame::Log(Vec::new()).write(&mut stream).unwrap();
+        done(Some("no")).write(&mut stream).unwrap();
+        Frame::read(&mut listener.accept().unwrap().0).unwrap()
+    });
+    assert_eq!(bench.news(), [BuildNews::Started, over("no")]);
+    let (seen, _keep, thread) = bench.build("file:///nowhere".to_owned());
+    assert!(matches!(seen.recv().unwrap(), BuildNews::NotFetched { .. }));
+    thread.join().unwrap();
+    // Else a unit that nobody has called would wait for ever.
+    if let Ok(mut stream) = UnixStream::connect(bench.dir.path().join("acme__app_drs.sock")) {
+        let _ = done(None).write(&mut stream);
+    }
+    assert!(unit.join().unwrap().is_none(), "it was called, and there was no job");
 }
 
 #[test]

@@ -34,8 +34,8 @@ mod shell;
 mod submodules;
 mod tree;
 
-/// How long the daemon may take to hand over the job: it has it ready when it connects.
-const JOB_DEADLINE: Duration = Duration::from_secs(10);
+/// How long the daemon may take to hand over the job: it fetches the head meanwhile, for ten minutes at most.
+const JOB_DEADLINE: Duration = Duration::from_secs(15 * 60);
 /// How long the daemon may take to see that its stream has ended, and to ask why.
 const ASKED_DEADLINE: Duration = Duration::from_secs(3);
 /// How long the daemon may take no bytes at all, as when its card stalls, before it counts as gone.
