@@ -199,14 +199,15 @@ impl<'a> Course<'a> {
     }
 
     fn take(&mut self, frame: Frame) -> Result<Step, String> {
+        // Also of a frame with nothing in it: none is free.
+        self.heard += FRAME_HEAD_BYTES as u64 + if let Frame::Log(bytes) = &frame { bytes.len() as u64 } else { 0 };
+        let sections = (self.phases.len() as u64 + 1) * (LOG_HEAD_BYTES_MAX + 2 * LOG_TAIL_BYTES_MAX) as u64;
+        if self.heard > sections + (self.began.elapsed().as_secs() + 1) * LOG_RATE_BYTES_MAX {
+            return Err("it sent more of its output than will be kept".to_owned());
+        }
         match frame {
             Frame::Job(_) | Frame::Typed(_) => Err("it handed us a job".to_owned()),
             Frame::Log(bytes) => {
-                self.heard += bytes.len() as u64;
-                let sections = (self.phases.len() as u64 + 1) * (LOG_HEAD_BYTES_MAX + 2 * LOG_TAIL_BYTES_MAX) as u64;
-                if self.heard > sections + (self.began.elapsed().as_secs() + 1) * LOG_RATE_BYTES_MAX {
-                    return Err("it sent more of its output than will be kept".to_owned());
-                }
                 self.log.write(&bytes);
                 Ok(Step::Logged)
             }

@@ -1,6 +1,6 @@
 //! The way to a worker: a child of our own, or the systemd unit of the repository. Never one instead of the other.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -142,8 +142,7 @@ impl Worker {
             if !has_left(self.stream, grace) {
                 log::warn!("{unit}.service does not end: systemd is asked to kill it");
                 let instance = socket.with_extension("");
-                let asked = fs::create_dir_all(stuck)
-                    .and_then(|()| File::create(stuck.join(instance.file_name().unwrap_or_default())));
+                let asked = File::create(stuck.join(instance.file_name().unwrap_or_default()));
                 let _ = asked.inspect_err(|error| log::error!("{} can't be written: {error}", stuck.display()));
             }
             return format!("see journalctl -u {unit}.service");

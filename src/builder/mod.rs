@@ -22,7 +22,7 @@ use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -55,8 +55,8 @@ const REASON_CHARS_MAX: usize = 200;
 /// The longest slug, in bytes: `plb-SLUG_s` is the name of a user, and those end at 31.
 const SLUG_BYTES_MAX: usize = 25;
 
-/// Below the state directory: a file with the name of each instance that systemd is to kill (pilotlight-stuck.path).
-const STUCK: &str = "stuck";
+/// Where a file with its name asks systemd to kill an instance (pilotlight-stuck.path).
+pub const UNIT_STUCK: &str = "/run/pilotlight/stuck";
 
 /// Where the units' sockets are, `SLUG.sock` for each repository.
 pub const UNIT_SOCKETS: &str = "/run/pilotlight/build";
@@ -259,7 +259,7 @@ fn work(
     let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, tell);
     let why = matches!(end, Ok(End::Silent)).then(|| worker.why()).flatten();
     let grace = if matches!(end, Ok(End::Cancelled)) { GONE_DEADLINE } else { LEAVE_DEADLINE };
-    let how = worker.dismiss(grace, &config.state_dir.join(STUCK));
+    let how = worker.dismiss(grace, Path::new(UNIT_STUCK));
     if matches!(end, Ok(End::Conflict)) {
         return BuildNews::Conflict;
     }
@@ -282,7 +282,7 @@ fn hire(
     let mut worker = Worker::child(&config.worker_exe)?;
     match worker.hand(&job) {
         Ok(()) => Ok(Some(worker)),
-        Err(error) => bail!("{error:#} ({})", worker.dismiss(LEAVE_DEADLINE, &config.state_dir.join(STUCK))),
+        Err(error) => bail!("{error:#} ({})", worker.dismiss(LEAVE_DEADLINE, Path::new(UNIT_STUCK))),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `pilotlight backup FILE` and `setup --restore FILE`: configuration, secrets and the database, on one blank card or
 //! another. Mirrors, trees and caches are made again; logs are left behind.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -37,7 +37,7 @@ fn pack(place: &Place, config: &Config, archive: File, file: &Path) -> Result<()
     let part = |name| scratch.0.join(name);
     run(Command::new("cp").arg("--").arg(&place.config).arg(part(PARTS[0])))?;
     Reader::open(&config.database())?.copy_to(&part(PARTS[1]))?;
-    let secrets = place.secrets(config);
+    let secrets: Vec<_> = place.secrets(config).into_iter().filter(|file| file.exists()).collect();
     let below_root = secrets.iter().filter_map(|file| file.strip_prefix("/").ok());
     let mut tar = Command::new("tar");
     tar.args(["-cz", "-C"]).arg(&scratch.0).args(PARTS).args(["-C", "/", "--"]).args(below_root);
@@ -74,11 +74,15 @@ pub fn restore(place: &Place, file: &Path) -> Result<()> {
         chown.arg("pilotlight:pilotlight").arg(&config.state_dir).arg(&database);
         run(&mut chown).context("there is no user `pilotlight`: install the package first")?;
     }
-    let mut tar = Command::new("tar");
-    tar.args(["-xpz", "--keep-old-files", "-C", "/", "-f"])
-        .arg(file)
-        .args(PARTS.map(|part| format!("--exclude={part}")));
-    run(&mut tar).context("a secret can't be put back")?;
+    // Nothing but what that configuration names, whatever else somebody may have put in.
+    for secret in place.secrets(&config) {
+        let Some(name) = secret.strip_prefix("/").ok().filter(|_| !secret.exists()) else { continue };
+        let mut tar = Command::new("tar");
+        tar.args(["-xz", "--no-same-permissions", "-C", "/", "-f"]).arg(file).arg("--").arg(name);
+        if let Err(error) = run(&mut tar) {
+            println!("{} is not in the backup: {error}", secret.display());
+        }
+    }
     // Last: without it the service does not start.
     place.write_public(&place.config, &text)?;
     println!("{} is put back", file.display());
@@ -91,8 +95,9 @@ struct Scratch(PathBuf);
 impl Scratch {
     fn beside(path: &Path) -> Result<Scratch> {
         let directory = std::path::absolute(path)?.with_extension(format!("{}.part", std::process::id()));
-        let made = Command::new("mkdir").args(["-p", "-m", "700", "--"]).arg(&directory).status();
-        ensure!(made.is_ok_and(|status| status.success()), "{} can't be made", directory.display());
+        let what = || format!("{} can't be made", directory.display());
+        fs::create_dir_all(directory.parent().unwrap_or(Path::new("/"))).with_context(what)?;
+        DirBuilder::new().mode(0o700).create(&directory).with_context(what)?;
         Ok(Scratch(directory))
     }
 }

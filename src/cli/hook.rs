@@ -76,7 +76,7 @@ pub fn found_url(config: &Config) -> Result<String> {
     let Some(Tunnel { name, url }) = tunnels.first() else {
         bail!(
             "no tunnel to port {port} is found (ngrok, cloudflared and tailscale were asked): open one, such as `ngrok \
-             http {port}`, or name its address with --url https://…"
+             http {port}`, or say `pilotlight hook install --url https://…`"
         );
     };
     println!("the tunnel is {name}: {url}");
@@ -96,7 +96,7 @@ fn ours<'a>(
         return Ok(Some(same));
     }
     for old in hooks.iter().filter(|hook| path_of(&hook.url) == path) {
-        let arrives = old.active && matches!(client.ping_hook(repository, old.id), Ok((200..300, _)));
+        let arrives = old.active && matches!(client.ping_hook(repository, old.id)?, (200..300, _));
         if !arrives {
             return Ok(Some(old));
         }

@@ -4,13 +4,14 @@
 use std::io::{ErrorKind, IsTerminal, Read, Write, stdin, stdout};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::termios::{self, OptionalActions, Termios};
 
-use crate::builder::open_shell;
+use crate::builder::{UNIT_STUCK, open_shell};
 use crate::config::Config;
 use crate::daemon::builder_config;
 use crate::logic::event::{Job, JobCheck};
@@ -40,7 +41,7 @@ pub fn run(config: &Config, id: i64) -> Result<()> {
     let worker = open_shell(&builder_config(config), &job, Terminal { rows, columns, kind })?;
     eprintln!("The tree of build {id}, for ten minutes or until `exit`; builds of {} wait meanwhile", job.repository);
     let end = show(&worker.stream);
-    worker.dismiss(Duration::ZERO, &config.state_dir.join("stuck"));
+    worker.dismiss(Duration::ZERO, Path::new(UNIT_STUCK));
     end
 }
 

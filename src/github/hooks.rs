@@ -107,7 +107,7 @@ impl Client {
             401 => Err("GitHub does not accept the token: it is wrong, expired or revoked".to_owned()),
             403 | 404 => Err(format!(
                 "the token may not look at or change the webhooks of {repository}: give one that may (Webhooks: read \
-                 and write) with --token-file; it is not kept"
+                 and write) with `pilotlight hook install --token-file FILE`; it is not kept"
             )),
             status => Err(format!("GitHub answers {status} ({})", said(&answer))),
         }

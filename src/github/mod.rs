@@ -77,6 +77,7 @@ pub fn run(
             }
             Call::Forget => {
                 etags.clear();
+                expires = None;
                 continue;
             }
         });

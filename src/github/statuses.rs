@@ -63,7 +63,7 @@ impl Client {
             401 => PostOutcome::TokenRefused {
                 error: format!(
                     "GitHub does not accept the token ({said}): it is wrong, expired or revoked. Make a new one \
-                     with {PERMISSION} and store it in its place"
+                     with {PERMISSION}, store it in its place and restart pilotlight"
                 ),
             },
             403 => PostOutcome::TokenRefused {

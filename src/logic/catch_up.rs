@@ -147,7 +147,10 @@ impl CatchUp {
         if let Some((_, words)) = self.refused.iter().find(|(repository, _)| policy.on_lamp(repository)) {
             return Some(words.clone());
         }
-        let long = |what: &LookUp, since: Duration| policy.on_lamp(what.repository()) && now >= since + SILENCE_MAX;
+        // Statuses of ours, deliveries and people's rights are asked as well, but the lamp does not hang on them.
+        let tells = |what: &LookUp| matches!(what, LookUp::Pulls { .. } | LookUp::External { .. });
+        let of_lamp = |what: &LookUp| tells(what) && policy.on_lamp(what.repository());
+        let long = |what: &LookUp, since: Duration| of_lamp(what) && now >= since + SILENCE_MAX;
         if let Some((_, (_, error))) = self.failing.iter().find(|(what, (since, _))| long(what, *since)) {
             return Some(format!("GitHub can't be asked: {error}"));
         }

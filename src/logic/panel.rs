@@ -77,8 +77,12 @@ pub(super) fn panel(state: &State, now: Now) -> Panel {
 /// Why pilotlight can't tell, if it can't.
 fn trouble(state: &State, now: Now) -> Option<String> {
     let disk = state.disk.clone();
-    let waits = || state.rows.builds.values().any(|b| b.state == BuildState::Queued);
-    let worker = || state.no_worker.as_ref().filter(|_| waits()).map(|why| format!("builds can't run: {why}"));
+    let why = |b: &Build| state.no_worker.get(&(b.repository.clone(), state.rows.is_stranger(b)));
+    let waits = |b: &&Build| b.state == BuildState::Queued && state.policy.on_lamp(&b.repository);
+    let worker = || {
+        let why = state.rows.builds.values().filter(waits).find_map(why)?;
+        Some(format!("builds can't run: {why}"))
+    };
     let stuck = || state.stuck(now).map(wording::stuck);
     let posts = || state.outbox.trouble(&state.policy, now.mono);
     let asks = || state.catch_up.trouble(&state.policy, now.mono);

@@ -72,7 +72,8 @@ impl State {
                 self.fit_build(now, id);
             }
             BuildNews::NoWorker { error } => {
-                self.no_worker = Some(error);
+                let unit = (build.repository.clone(), self.rows.is_stranger(build));
+                self.no_worker.insert(unit, error);
                 self.retry_after(id, now.mono + WORKER_RETRY);
                 self.fit_build(now, id);
             }
@@ -112,7 +113,9 @@ impl State {
     }
 
     fn started(&mut self, now: Now, id: BuildId) {
-        self.no_worker = None;
+        if let Some(build) = self.rows.builds.get(&id) {
+            self.no_worker.remove(&(build.repository.clone(), self.rows.is_stranger(build)));
+        }
         self.queue.retries.remove(&id);
         let Some(build) = self.rows.builds.get_mut(&id).filter(|b| b.state == BuildState::Queued) else { return };
         build.reset_checks(wording::QUEUED);

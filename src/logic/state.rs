@@ -1,7 +1,7 @@
 //! `State::handle`: one event in, one decision out. Everything the daemon knows is here, and nothing else
 //! decides.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::build::{BuildId, BuildState, CheckState};
@@ -40,8 +40,8 @@ pub struct State {
     pub(super) outbox: Outbox,
     pub(super) catch_up: CatchUp,
     pub(super) asks: Asks,
-    /// Why no worker could be reached, last time.
-    pub(super) no_worker: Option<String>,
+    /// Why no worker could be reached, last time, for each unit: a repository's, and its strangers'.
+    pub(super) no_worker: BTreeMap<(String, bool), String>,
     /// Why nothing can be saved, or no build may start.
     pub(super) disk: Option<String>,
     /// When GitHub's token expires, UTC seconds since 1970.
@@ -88,7 +88,7 @@ impl State {
             queue: Queue::default(),
             outbox: Outbox::default(),
             catch_up: CatchUp::default(),
-            no_worker: None,
+            no_worker: BTreeMap::new(),
             disk: short,
             token_expires: None,
             stopping: None,
@@ -132,7 +132,7 @@ impl State {
                 self.policy = *policy;
                 self.outbox.forget_troubles();
                 self.token_expires = None;
-                self.no_worker = None;
+                self.no_worker.clear();
                 self.queue.named.clear();
                 self.fit_to_policy(now);
                 self.look_again(now);

@@ -108,7 +108,7 @@ pub fn superseded_by_base(base_ref: &str) -> String {
 
 /// `left`: seconds until then.
 pub fn token_expires(left: i64) -> String {
-    let cure = "make a new one and store it in its place";
+    let cure = "make a new one, and give it to `sudo pilotlight setup --token-file FILE`";
     let when = match left / (24 * 3600) {
         _ if left < 0 => "has expired".to_owned(),
         0 => "expires today".to_owned(),

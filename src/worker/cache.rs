@@ -41,10 +41,8 @@ impl Room {
     /// # Errors
     /// Whatever the file system says.
     pub fn tidy(&self, fresh: bool, processes: &mut Processes) -> Result<()> {
-        let disk = statvfs(&self.path).context("the room's disk can't be looked at")?;
-        let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
-        let no_file_left = disk.f_files > 0 && disk.f_favail == 0;
-        if bytes(disk.f_bavail) < floor(bytes(disk.f_blocks)) || no_file_left || fresh {
+        self.clear_lock()?;
+        if fresh || is_short(&self.path)? {
             return self.empty(processes);
         }
         let looked = self.path.join("looked");
@@ -53,12 +51,29 @@ impl Room {
         }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
         let kept = [entries(&self.cache)?, entries(&self.home)?].concat().into_iter().map(measure).collect();
-        for path in surplus(kept, BYTES_MAX.min(bytes(disk.f_blocks) / SHARE), now) {
+        for path in surplus(kept, BYTES_MAX.min(size(&self.path)? / SHARE), now) {
             self.discard(&path, processes)?;
         }
         remove(&looked, processes)?;
         File::create_new(&looked).context("the room can't be written to").map(drop)
     }
+}
+
+/// Whether the disk of `path` is below its floor.
+///
+/// # Errors
+/// It can't be asked.
+pub fn is_short(path: &Path) -> Result<bool> {
+    let disk = statvfs(path).context("the room's disk can't be looked at")?;
+    let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+    let no_file_left = disk.f_files > 0 && disk.f_favail == 0;
+    Ok(bytes(disk.f_bavail) < floor(bytes(disk.f_blocks)) || no_file_left)
+}
+
+/// Of the disk of `path`, in bytes.
+fn size(path: &Path) -> Result<u64> {
+    let disk = statvfs(path).context("the room's disk can't be looked at")?;
+    Ok(disk.f_blocks.saturating_mul(disk.f_frsize))
 }
 
 /// Those that were not used for long, then the least used until at most `bytes_max` are left.

@@ -5,14 +5,17 @@
 //! [`processes`] (what runs, and that nothing is left), and this page, which strings them together.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::socket_acceptconn;
+use rustix::process::{self, DumpableBehavior};
 
 use self::memory::Memory;
 use self::output::Output;
@@ -46,14 +49,18 @@ const PATH_DEFAULT: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// `pilotlight worker`: serves the daemon whose stream is the standard input, or who waits at the socket of our unit
 /// there, for one build.
 pub fn main() -> Result<()> {
+    // What the build runs is the same user as we are: it must not read our memory nor write into it.
+    process::set_dumpable_behavior(DumpableBehavior::NotDumpable).context("the worker can't close its memory")?;
     let stdin = std::io::stdin().as_fd().try_clone_to_owned().context("the worker has no input")?;
     let stream = match socket_acceptconn(&stdin) {
         Ok(true) => UnixListener::from(stdin).accept().context("nobody waits at the unit's socket")?.0,
         _ => UnixStream::from(stdin),
     };
+    // Nor may it find the unit's socket with us, and answer for builds to come.
+    rustix::stdio::dup2_stdin(File::open("/dev/null").context("there is no /dev/null")?)?;
     stream.local_addr().context("`pilotlight worker` is started by the daemon, with a Unix stream as its input")?;
     // Away from the daemon's terminal, whose Ctrl-C is for the daemon. It fails only where that is so already.
-    let _ = rustix::process::setsid();
+    let _ = process::setsid();
     serve(stream)
 }
 
@@ -71,7 +78,8 @@ pub fn tell_how_it_ended() -> Result<()> {
         let (daemon, _) = UnixListener::from(socket).accept()?;
         Frame::News(News::UnitEnded { result, status }).write(&mut &daemon)?;
     }
-    Ok(())
+    // A worker that was killed has tidied nothing up, and no other build starts while the disk is full.
+    std::env::var_os("CACHE_DIRECTORY").map_or(Ok(()), |room| room::abandon(&PathBuf::from(room)))
 }
 
 /// Takes one job from `stream`, runs it and tells how it went. When this returns, no descendant of this

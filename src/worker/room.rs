@@ -41,7 +41,7 @@ pub struct Room {
     pub tmp: PathBuf,
     /// The index of our last checkout, out of the way of what builds do to theirs.
     pub index: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Room {
@@ -63,7 +63,7 @@ impl Room {
             cache,
             tmp,
             index: below("index"),
-            _lock: lock(&below(LOCK), processes)?,
+            lock: lock(&below(LOCK), processes)?,
         };
         let Room { tree, home, cache, tmp, .. } = &room;
         remove(&room.path.join(GONE), processes)?;
@@ -88,6 +88,14 @@ impl Room {
     /// Whether the tree is what this build left.
     pub fn was_left_by(&self, build: i64) -> bool {
         fs::read_to_string(self.path.join(BUILT)).is_ok_and(|found| found == build.to_string())
+    }
+
+    /// A build may have filled the disk with it.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn clear_lock(&self) -> Result<()> {
+        self.lock.set_len(0).context("the lock can't be emptied")
     }
 
     /// Removes all but the lock.
@@ -171,6 +179,26 @@ pub fn remove(path: &Path, processes: &mut Processes) -> Result<()> {
     Ok(())
 }
 
+/// Empties the room of a worker that was killed: a stranger's, and any that leaves the disk full.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn abandon(path: &Path) -> Result<()> {
+    let what = || format!("the room {} can't be emptied", path.display());
+    let strangers = path.as_os_str().as_encoded_bytes().ends_with(b"_s");
+    if !strangers && !super::cache::is_short(path)? {
+        return Ok(());
+    }
+    for entry in fs::read_dir(path).with_context(what)? {
+        let entry = entry.with_context(what)?;
+        match entry.file_type().with_context(what)?.is_dir() {
+            true => fs::remove_dir_all(entry.path()).with_context(what)?,
+            false => fs::remove_file(entry.path()).with_context(what)?,
+        }
+    }
+    Ok(())
+}
+
 /// Waits for the lock on the file at `path`. The lock ends with the returned file, which no child inherits
 /// (std opens with O_CLOEXEC).
 fn lock(path: &Path, processes: &mut Processes) -> Result<File> {
@@ -183,7 +211,11 @@ fn lock(path: &Path, processes: &mut Processes) -> Result<File> {
         let opened = OpenOptions::new().write(true).create(true).mode(0o600).custom_flags(flags).open(path);
         let file = opened.with_context(what)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) if is_still_at(&file, path) => return Ok(file),
+            Ok(()) if is_still_at(&file, path) => {
+                // What a build wrote into it is not the next one's to read, nor to be kept.
+                file.set_len(0).with_context(what)?;
+                return Ok(file);
+            }
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => processes.pause(LOCK_POLL)?,
             Err(error) => return Err(error).with_context(what),

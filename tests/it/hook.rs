@@ -160,7 +160,7 @@ fn what_goes_wrong_is_told_with_its_cure() {
     let office = Office::new();
     let done = office.daemon.cli(&["hook", "install", "--url", &office.url()]);
     let words = "acme/app: the token may not look at or change the webhooks of acme/app: give one that may (Webhooks: \
-                 read and write) with --token-file";
+                 read and write) with `pilotlight hook install --token-file FILE`";
     assert!(done.stderr.contains(words) && done.code == Some(1), "{}", done.stderr);
     let far = ["hook", "install", "--url", "http://gone.example", "--token-file", &office.token_file];
     let done = office.daemon.cli(&far);

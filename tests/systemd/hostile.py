@@ -23,6 +23,9 @@ STRANGER = f"pilotlight-build@{instance(APP, '_s')}.service"
 # A stopped worker is borne with for 30 s of its check, 30 more, and 15 to leave.
 scene.BUILD_S = 180
 
+# A build can't see its worker, but it knows whose child it is.
+WORKER = "$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$PPID/status)"
+
 # So that little is enough to be too much.
 SMALL = "[Service]\nMemoryMax=300M\nMemorySwapMax=0\nTasksMax=300\n"
 
@@ -140,14 +143,17 @@ def case_kill(scene, row):
           [ "$pid" = $$ ] || kill -0 $pid 2>/dev/null && case $(tr '\\0' ' ' </proc/$pid/cmdline) in
             *cibuild*|*worker*|'') ;; *) echo "GOT $pid $(tr '\\0' ' ' </proc/$pid/cmdline)" ;; esac
         done
+        worker=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$PPID/status); [ -n "$worker" ] || echo GOT no worker at all
+        python3 -c "open('/proc/$worker/mem', 'r+b')" 2>/dev/null && echo "GOT its worker's memory"
+        ls /proc/$worker/fd >/dev/null 2>&1 && echo "GOT its worker's files"
         for pid in 1 2 3; do kill -9 $pid 2>/dev/null && echo "GOT a signal to $pid"; done
         true
         """)
     tried(build, row, "signals")
-    build = scene.attack("kill -9 $(pgrep -f 'pilotlight [w]orker'); sleep 60")
+    build = scene.attack(f"kill -9 {WORKER}; sleep 60")
     row("its worker killed: how it ended", f"{build.last['state']}, {build.last['description']}",
         build.last["state"] == "error")
-    build = scene.attack("kill -STOP $(pgrep -f 'pilotlight [w]orker'); sleep 600 & sleep 600")
+    build = scene.attack(f"kill -STOP {WORKER}; sleep 600 & sleep 600")
     row("its worker stopped: how it ended", f"{build.last['state']}, {build.last['description']}",
         build.last["state"] == "error")
     tried(scene.attack("true"), row, "the stranger after it")
@@ -163,6 +169,11 @@ def case_exhaust(scene, row):
     tried(build, row, "all the memory", ("error", "Out of memory"))
     build = scene.attack("cat /dev/zero >$HOME/much; sleep 100")
     tried(build, row, "all of the disk", ("error", "isk"))
+    build = scene.attack("cat /dev/zero >$HOME/../lock; sleep 100")
+    tried(build, row, "all of the disk, in the lock", ("error", "disk is full"))
+    build = scene.attack(f"kill -STOP {WORKER}; cat /dev/zero >$HOME/much; sleep 100")
+    row("all of the disk, and its worker stopped", f"{build.last['state']}, {build.last['description']}",
+        build.last["state"] == "error")
     build = scene.attack("head -c 1000000000 /dev/zero | tr '\\\\0' x; yes '' | head -c 200000000; echo the end")
     size = int(scene.box.run(f"stat -c %s /var/lib/pilotlight/logs/{build.id}.log"))
     peak = int(scene.box.run("grep VmHWM /proc/$(systemctl show --value -p MainPID pilotlight)/status").split()[1])

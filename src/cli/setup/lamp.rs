@@ -104,6 +104,7 @@ fn apply(text: &str, word: &str) -> Result<String> {
 
 fn set_pins(text: &str, pins: Pins) -> String {
     let text = text::unset(text, "lights", &["preset"]);
+    let text = text.replacen("\ndriver = \"none\"\n", "\ndriver = \"gpio\"\n", 1);
     let Pins { red, yellow, green } = pins;
     text::set(&text, "lights", "pins", &format!("{{ red = {red}, yellow = {yellow}, green = {green} }}"))
 }

@@ -66,12 +66,12 @@ impl Place {
         Config::parse(text, &self.config.display().to_string(), &surroundings).map_err(|e| anyhow!(e.0))
     }
 
-    /// The files of all secrets that there are.
+    /// The files of all secrets, whether they are there or not.
     pub fn secrets(&self, config: &Config) -> Vec<PathBuf> {
         let named = [("github-token", &config.github.token_file), ("webhook-secret", &config.webhook.secret_file)];
         let files = named.map(|(name, file)| file.clone().unwrap_or_else(|| self.secret(name)));
         let of_builds = config.repositories.iter().flat_map(|r| &r.secrets).map(|secret| secret.file.clone());
-        files.into_iter().chain(of_builds).filter(|file| file.exists()).collect()
+        files.into_iter().chain(of_builds).collect()
     }
 
     /// Names the secrets' files in a configuration that no service finds them for.

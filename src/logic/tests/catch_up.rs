@@ -90,7 +90,7 @@ fn a_blip_during_the_first_look_loses_no_head() {
         (1m 47s)
             statuses of 1a2b?
         (2m 2s)
-            lamp red+yellow: Can't tell: GitHub can't be asked: 502; list of acme/app?
+            list of acme/app?
             statuses of 1a2b?
         (2m 17s)
             statuses of 1a2b?

@@ -198,7 +198,9 @@ fn a_token_is_spoken_of_two_weeks_before_its_end() {
         let now = Now { mono: Duration::ZERO, wall: 1_000_000 };
         let (mut state, _) = State::load(Rows::default(), words::policy(), now);
         let _ = state.handle(now, Event::TokenExpires(now.wall + left));
-        let words = expected.map(|when| format!("the GitHub token {when}: make a new one and store it in its place"));
+        let words = expected.map(|when| {
+            format!("the GitHub token {when}: make a new one, and give it to `sudo pilotlight setup --token-file FILE`")
+        });
         assert_eq!(state.notice(now), words, "{left}");
     }
 }

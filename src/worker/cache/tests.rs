@@ -114,7 +114,7 @@ fn a_stranger_finds_nothing_and_leaves_nothing() {
     for _ in 0..3 {
         let outcome = Worker::start(&job).outcome();
         assert_eq!((outcome.error, outcome.ends.len()), (None, 3));
-        assert_eq!(outcome.log, "cache home index lock tmp tree ");
+        assert_eq!(outcome.log, "built cache home index lock tmp tree ");
         assert_eq!(bench.sh("ls -A ../room"), "lock");
     }
 }

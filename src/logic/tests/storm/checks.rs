@@ -147,19 +147,20 @@ impl Storm {
         let silent = |since: &Duration| self.now.mono >= *since + SILENCE_MAX;
         let posts = self.silent_since.iter().any(silent);
         let asked = |what: &LookUp| match what {
-            LookUp::Pulls { repository } | LookUp::Deliveries { repository } => on_lamp(repository),
-            LookUp::Statuses { repository, .. } | LookUp::External { repository, .. } => on_lamp(repository),
-            LookUp::Permission { repository, .. } => on_lamp(repository),
+            LookUp::Pulls { repository } | LookUp::External { repository, .. } => on_lamp(repository),
+            LookUp::Statuses { .. } | LookUp::Deliveries { .. } | LookUp::Permission { .. } => false,
         };
         let asks = self.unanswered.iter().filter(|(what, at)| silent(at) && asked(what));
         let refused = self.no_token.iter().chain(&self.unheard).any(on_lamp);
-        let listed = |what: &LookUp| matches!(what, LookUp::Pulls { .. } | LookUp::Deliveries { .. });
+        let listed = |what: &LookUp| matches!(what, LookUp::Pulls { .. });
         let lists = asks.clone().any(|(what, _)| listed(what));
-        // What a head shows is asked no more when it has moved on, and who somebody is when the word is dropped.
+        // What a head shows is asked no more when it has moved on.
         let may_tell = asks.count() == 0 || !panel.reason.contains("GitHub can't be asked");
         let unheard = self.known.iter().any(|(repository, at)| on_lamp(repository) && self.now.mono >= *at + HEARD_MAX);
-        let queued = self.all.builds.values().any(|b| b.state == BuildState::Queued);
-        let builds = (self.no_worker && queued) || self.state.is_stuck(self.now);
+        let waits = |b: &&Build| b.state == BuildState::Queued && on_lamp(&b.repository);
+        let unit = |b: &Build| (b.repository.clone(), self.all.is_stranger(b));
+        let queued = self.all.builds.values().filter(waits).any(|b| self.no_worker.contains(&unit(b)));
+        let builds = queued || self.state.is_stuck(self.now);
         self.disk || builds || posts || refused || lists || unheard || !may_tell
     }
 

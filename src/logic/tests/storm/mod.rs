@@ -58,6 +58,7 @@ fn storms() {
         // Writing the log takes most of the time: only a storm that failed is written up, in its second run.
         if std::panic::catch_unwind(|| Storm::new(seed, false).run()).is_err() {
             Storm::new(seed, true).run();
+            panic!("seed {seed} failed once and not again: something in it depends on more than the seed");
         }
     }
 }
@@ -122,7 +123,7 @@ struct Storm {
     settled: BTreeSet<String>,
     doubted: BTreeMap<LookUp, Duration>,
     disk: bool,
-    no_worker: bool,
+    no_worker: BTreeSet<(String, bool)>,
     silent_since: Option<Duration>,
     no_token: BTreeSet<String>,
     stopping: bool,
@@ -177,7 +178,7 @@ impl Storm {
             settled: BTreeSet::new(),
             doubted: BTreeMap::new(),
             disk: false,
-            no_worker: false,
+            no_worker: BTreeSet::new(),
             silent_since: None,
             no_token: BTreeSet::new(),
             stopping: false,
@@ -322,9 +323,11 @@ impl Storm {
         let heard = self.state.queue.active.contains_key(&build);
         let heard = heard && self.state.rows().builds.get(&build).is_some_and(|b| !b.state.is_end());
         let queued = heard && self.state.rows().builds[&build].state == BuildState::Queued;
-        match &news {
-            BuildNews::Started if heard => self.no_worker = false,
-            BuildNews::NoWorker { .. } if queued => self.no_worker = true,
+        let rows = self.state.rows();
+        let unit = rows.builds.get(&build).map(|b| (b.repository.clone(), rows.is_stranger(b)));
+        match (&news, unit) {
+            (BuildNews::Started, Some(unit)) if heard => _ = self.no_worker.remove(&unit),
+            (BuildNews::NoWorker { .. }, Some(unit)) if queued => _ = self.no_worker.insert(unit),
             _ => {}
         }
         if builders::gives_back(&news) {
@@ -379,7 +382,8 @@ impl Storm {
 
     fn reload(&mut self) {
         builders::shuffle(&mut self.policy, &mut self.rng, self.restless);
-        (self.silent_since, self.no_worker) = (None, false);
+        self.silent_since = None;
+        self.no_worker.clear();
         self.no_token.clear();
         self.forget_answers();
         let policy = &self.policy;

@@ -69,7 +69,8 @@ impl Storm {
                 false => self.hub.inbox.push(delivery),
             }
         }
-        (self.disk, self.no_worker, self.stopping, self.exited) = (false, false, false, false);
+        (self.disk, self.stopping, self.exited) = (false, false, false);
+        self.no_worker.clear();
         (self.silent_since, self.now.mono, self.copy) = (None, Duration::ZERO, None);
         self.no_token.clear();
         let (state, decision) = State::load(model::select(&self.all), self.policy.clone(), self.now);
