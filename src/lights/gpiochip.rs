@@ -19,8 +19,8 @@ pub const CONSUMER: &str = "pilotlight";
 /// `pinctrl-rp1`). Never its number: that differs between boards and kernels.
 const LABEL_START: &str = "pinctrl-";
 
-const NO_CHIP: &str = "there is no /dev/gpiochipN: on a Raspberry Pi under systemd, take `PrivateDevices=yes` out of the \
-                       unit; on any other machine set `driver = \"terminal\"` or `\"none\"` under [lights]";
+const NO_CHIP: &str = "there is no /dev/gpiochipN: on a Raspberry Pi, see whether the kernel has it (`ls /dev/gpiochip*`) and the unit \
+                       allows it; on any other machine set `driver = \"terminal\"` or `\"none\"` under [lights]";
 
 /// A chip, not yet touched.
 #[derive(Clone, Debug, PartialEq, Eq)]

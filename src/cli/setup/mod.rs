@@ -158,7 +158,7 @@ fn offer_hook(place: &Place, config: &Config, options: &Options) -> Result<(), F
     let token = match &options.hook_token_file {
         Some(file) => Some(Secret::read(file)?),
         None if asked => {
-            println!("5. Polling finds a push within half a minute; with a tunnel and a webhook it is there at once.");
+            println!("5. Polling finds a push within a minute; with a tunnel and a webhook it is there at once.");
             let question =
                 "   Paste a token that may make webhooks (Webhooks: read and write; it is not kept), or Enter:";
             let answer = ask::hidden(question, "--hook-token-file FILE or --no-hook")?;
