@@ -1,7 +1,7 @@
 //! The daemon's side of a build: fetch the head into the mirror, hand it to a worker, follow that to its end.
 //!
 //! One thread for each slot, one build at a time. Read in this order: [`run`], [`mirror`] (what is fetched, and
-//! how), [`head`] (what that says of itself), [`hire`] (the way to a worker), [`mod@follow`] (what it says), [`log`] and
+//! how), [`head`] (what that says of itself), [`mod@hire`] (the way to a worker), [`mod@follow`] (what it says), [`log`] and
 //! [`mask`]; [`secrets`], [`git`] and [`process`] serve them.
 
 mod follow;

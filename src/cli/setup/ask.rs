@@ -26,7 +26,7 @@ pub fn line(question: &str, flag: &str) -> Result<String> {
 /// The same, without showing what is typed.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn hidden(question: &str, flag: &str) -> Result<String> {
     let stdin = io::stdin();
     let Ok(shown) = termios::tcgetattr(&stdin) else { return line(question, flag) };
