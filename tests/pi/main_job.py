@@ -15,7 +15,7 @@ import sys
 import tempfile
 import traceback
 
-from pi import Pi
+from pi import WAIT_S, Pi
 
 PINS = {"red": 21, "yellow": 20, "green": 16}
 SECRET = "the webhook's secret"
@@ -53,8 +53,8 @@ class Scene:
         modes, levels = self.pi.look()
         return " ".join(f"{colour}={mode}/{level}" for colour, mode, level in zip(PINS, modes, levels))
 
-    def run(self, command):
-        code, output = self.pi.run(command)
+    def run(self, command, limit=WAIT_S):
+        code, output = self.pi.run(command, limit)
         self.say(f"$ {command}" + (f" -> {output}" if output else "") + (f" (exit code {code})" if code else ""))
         return code, output
 
@@ -66,6 +66,9 @@ class Scene:
         """The daemon starts dark, with its colour test."""
         self.pi.history.clear()
         self.run("start")
+        self.colour_test()
+
+    def colour_test(self):
         for colour in PINS:
             self.show(colour)
         # Levels come with or before directions: until the test, no output gave light.
@@ -205,15 +208,15 @@ class Scene:
         self.say(f"PINS   {self.registers()}  {what}")
 
 
-def stage(folder):
-    """The repository with its pull requests, and a signed webhook for each."""
+def stage(folder, scripts=(SCRIPT,) * PULLS):
+    """The repository with a pull request for each script, and a signed webhook for each."""
     origin, hooks = folder / "app.git", folder / "hooks"
     subprocess.run(["git", "init", "--quiet", "--bare", origin], check=True)
     stream = ""
-    for pull in range(1, PULLS + 1):
+    for pull, script in enumerate(scripts, start=1):
         who, words = "pi <pi@example.com> 1577836800 +0000", f"Pull request {pull}"
         stream += f"commit refs/pull/{pull}/head\ncommitter {who}\ndata {len(words)}\n{words}\n"
-        stream += f"M 100755 inline script/cibuild\ndata {len(SCRIPT)}\n{SCRIPT}\n"
+        stream += f"M 100755 inline script/cibuild\ndata {len(script)}\n{script}\n"
     subprocess.run(["git", "-C", origin, "fast-import", "--quiet"], input=stream, text=True, check=True)
     hooks.mkdir()
     for pull, head in enumerate(heads(origin), start=1):
@@ -234,9 +237,8 @@ def sign(hooks, name, body):
 
 
 def heads(origin):
-    names = [f"refs/pull/{pull}/head" for pull in range(1, PULLS + 1)]
-    shas = subprocess.run(["git", "-C", origin, "rev-parse", *names], check=True, capture_output=True, text=True).stdout
-    return shas.split()
+    command = ["git", "-C", origin, "for-each-ref", "--format=%(objectname)", "refs/pull"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
 def payload(pull, head):

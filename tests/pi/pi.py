@@ -134,8 +134,8 @@ class Pi:
             assert time.monotonic() < deadline, f"no line like {pattern} in {limit:.0f} s; there are {self.lines[-9:]}"
             self._turn()
 
-    def run(self, command):
+    def run(self, command, limit=WAIT_S):
         """Runs a shell command in the guest; returns its exit code and what it printed, on one line."""
         self.serial.sendall(command.encode() + b"\n")
-        answer = self.line(r"^ANSWER (\d+) ?(.*)$")
+        answer = self.line(r"^ANSWER (\d+) ?(.*)$", limit)
         return int(answer[1]), answer[2].strip()

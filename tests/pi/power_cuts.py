@@ -55,8 +55,8 @@ FINAL = {"success": "success", "failure": "failure", "error": "error", "cancelle
 class Box(Pi):
     """A Pi with the card in its slot; what it said until its last moment is in `heard`."""
 
-    def __init__(self, initramfs, card):
-        super().__init__(BENCH / "guest", initramfs, [], "rdinit=/srv/init")
+    def __init__(self, initramfs, card, pins=(), append="rdinit=/srv/init"):
+        super().__init__(BENCH / "guest", initramfs, pins, append)
         self.card, self.silent = card, threading.Event()
 
     def _command(self):
@@ -210,7 +210,7 @@ def run(*command):
     return done.returncode, (done.stdout + done.stderr).strip()
 
 
-def autopsy(card):
+def autopsy(card, state="/state"):
     """Reads a copy of the card as the next mount will: its journal replayed. Returns what is broken on it."""
     broken = []
     with tempfile.TemporaryDirectory() as room:
@@ -223,10 +223,11 @@ def autopsy(card):
         print(f"   card   e2fsck -p: {replay}; e2fsck -fn: exit code {code}")
         if code:
             broken.append(f"the file system: {said}")
-        run("debugfs", "-R", f"rdump /state {files}", copy)
-        mirrors = sorted(files.glob("state/mirrors/*.git"))
-        broken += filter(None, [database(files / "state/pilotlight.db"), *map(mirror, mirrors)])
-        broken += [f"{path.name} was set aside" for path in files.glob("state/*.broken-*")]
+        run("debugfs", "-R", f"rdump {state} {files}", copy)
+        state = files / pathlib.Path(state).name
+        mirrors = sorted(state.glob("mirrors/*.git"))
+        broken += filter(None, [database(state / "pilotlight.db"), *map(mirror, mirrors)])
+        broken += [f"{path.name} was set aside" for path in state.glob("*.broken-*")]
     for what in broken or ["nothing is broken"]:
         print(f"   card   {what}", flush=True)
     return broken
