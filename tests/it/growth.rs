@@ -30,7 +30,8 @@ const ANSWERS: usize = 15;
 /// Builds in the form of version 1 of the schema, the last of each of the open pull requests; all told and ended.
 const FILL: &str = r#"
     WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n WHERE id < ?1)
-    INSERT INTO builds SELECT id, 'acme/app', 1 + id % ?2, 'Change number ' || id, printf('%040x', id), 'main',
+    INSERT INTO builds (id, repository, pull, title, sha, base_ref, head_ref, state, reason, attempt, queued_at, started_at,
+        finished_at, checks, kept) SELECT id, 'acme/app', 1 + id % ?2, 'Change number ' || id, printf('%040x', id), 'main',
         'change-' || id, iif(id % 7, 'success', 'failure'), NULL, 1, unixepoch() - ?1 + id, unixepoch() - ?1 + id,
         unixepoch() - ?1 + id,
         '[{"context":"test","state":"success","description":"Passed in 41s","started_at":1700000001,
