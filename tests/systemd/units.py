@@ -217,7 +217,7 @@ def case_names(scene):
     ask = "python3 -c 'import socket; print(\"NAME\", socket.gethostbyname(\"internet.example\"))'"
     scene.box.run("mkdir -p /run/systemd/resolve; cd /run/systemd/resolve; echo 'nameserver 127.0.0.53' >stub-resolv.conf; "
                   f"echo 'nameserver {ROUTER}' >resolv.conf; mv /etc/resolv.conf /root/; "
-                  "ln -s ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf")
+                  "ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf")
     build = scene.build("acme/app", ask)
     row("behind systemd-resolved", build.said("NAME"), build.said("NAME") == [INTERNET])
     scene.box.run("rm -r /run/systemd/resolve /etc/resolv.conf; echo 'nameserver 127.0.0.1' >/etc/resolv.conf")
