@@ -19,7 +19,7 @@ const LIST_BEAT: Duration = Duration::from_secs(60);
 const LIST_BEAT_ALONE: Duration = Duration::from_secs(30);
 
 /// Between tries while GitHub can't be asked: the network's return is noticed this late at most.
-const RETRY: Duration = Duration::from_secs(15);
+const RETRY: Duration = Duration::from_secs(5);
 
 /// Between looks at what GitHub shows for each head, and at deliveries that failed: both differ only after trouble.
 const DELIVERIES_BEAT: Duration = Duration::from_secs(600);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::build::{Build, BuildId, CheckState};
+use super::build::{Build, BuildId, Check, CheckState};
 use super::event::{Post, PostOutcome, StatusState};
 use super::policy::Policy;
 use super::rows::Rows;
@@ -27,6 +27,10 @@ const REFUSED_TRIES_MAX: u32 = 5;
 /// GitHub allows 80 content writes a minute; after this many in a minute they go one a second.
 const POSTS_A_MINUTE_FAST: usize = 60;
 const POST_SPACING: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// While more waits than may go at once they go this far apart: a build that ends meanwhile needs one word, not two.
+const CROWD_SPACING: Duration = Duration::from_millis(200);
 
 /// Unreachable for longer than this, pilotlight says that it can't tell. A blip is no news.
 pub const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -57,11 +61,12 @@ struct Outage {
 impl Outbox {
     /// The next post, if one may go now. At most one is under way: so an older word never overtakes a newer.
     pub fn next(&mut self, rows: &Rows, dashboard_url: &str, now: Duration) -> Option<Post> {
-        if self.in_flight.is_some() || self.closed_until().is_some_and(|t| t > now) {
+        if self.in_flight.is_some() || self.closed_until(rows, now).is_some_and(|t| t > now) {
             return None;
         }
         let due = |&(b, check): &(&Build, usize)| self.held_until(b, check).is_none_or(|t| t <= now);
-        let (build, check) = unsettled(rows).filter(due).min_by_key(|(b, _)| (urgency(b), b.id))?;
+        let (build, check) =
+            unsettled(rows).filter(due).min_by_key(|(build, check)| urgency(build, &build.checks[*check]))?;
         let truth = &build.checks[check];
         let (state, description) = truth.outward();
         self.in_flight = Some((build.id, check));
@@ -128,7 +133,7 @@ impl Outbox {
         if self.in_flight.is_some() {
             return self.silence_ends(now);
         }
-        let closed = self.closed_until().filter(|t| *t > now);
+        let closed = self.closed_until(rows, now).filter(|t| *t > now);
         let waiting = unsettled(rows).map(|(b, check)| self.held_until(b, check).max(closed).unwrap_or(now)).min();
         [waiting, self.silence_ends(now)].into_iter().flatten().min()
     }
@@ -176,13 +181,21 @@ impl Outbox {
     }
 
     /// Until when nothing may be posted at all.
-    fn closed_until(&self) -> Option<Duration> {
+    fn closed_until(&self, rows: &Rows, now: Duration) -> Option<Duration> {
         let outage = self.outage.as_ref().map(|o| o.retry_at);
-        let paced = (self.sent.len() == POSTS_A_MINUTE_FAST
-            && self.sent.back().zip(self.sent.front()).is_some_and(|(b, f)| *b - *f < Duration::from_secs(60)))
-        .then(|| self.sent.back().map(|last| *last + POST_SPACING))
-        .flatten();
-        outage.max(paced).max(self.paused_until)
+        outage.max(self.paced_until(rows, now)).max(self.paused_until)
+    }
+
+    /// Until when GitHub should not be asked to write again.
+    fn paced_until(&self, rows: &Rows, now: Duration) -> Option<Duration> {
+        let last = *self.sent.back()?;
+        let lately = self.sent.iter().filter(|at| last - **at < MINUTE).count();
+        let is_crowd = || lately + unsettled(rows).count() > POSTS_A_MINUTE_FAST;
+        match lately {
+            POSTS_A_MINUTE_FAST => Some(last + POST_SPACING),
+            _ if now < last + CROWD_SPACING && is_crowd() => Some(last + CROWD_SPACING),
+            _ => None,
+        }
     }
 
     fn silence_ends(&self, now: Duration) -> Option<Duration> {
@@ -196,13 +209,13 @@ fn unsettled(rows: &Rows) -> impl Iterator<Item = (&Build, usize)> {
     all.filter(|(b, check)| !b.checks[*check].is_settled())
 }
 
-/// Ends first, since people wait for them, then starts, then what waits.
-fn urgency(build: &Build) -> u8 {
-    if build.state.is_end() || build.checks.iter().any(|c| c.is_end() && !c.is_settled()) {
-        0
-    } else if build.checks.iter().any(|c| c.state == CheckState::Running) {
-        1
-    } else {
-        2
+/// What goes first, by the smallest. Ends, since people wait for them, the oldest first. Then the first words about a head,
+/// and first about those that are built last: the others may end before it is their turn. Then what is nobody's loss.
+fn urgency(build: &Build, check: &Check) -> (u8, BuildId) {
+    match (check.state, &check.told) {
+        (CheckState::Cancelled, _) => (2, build.id),
+        _ if check.is_end() => (0, build.id),
+        (_, None) => (1, -build.id),
+        (_, Some(_)) => (2, build.id),
     }
 }

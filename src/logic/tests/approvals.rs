@@ -46,8 +46,8 @@ fn an_approval_is_for_the_head_that_was_seen() {
         3s approve acme/app#7 1A2B3C4D
             200 #1 Approved 1a2b3c4 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         4s pull acme/app#7 synchronize 5e6f7a8b before=1a2b3c4d fork
-            stop #1; 202 #2 Build 2 waits for approval; lamp dark: No pull request yet; post #1 pilotlight: error, Superseded by 5e6f7a8
-            post #2 pilotlight: pending, Waiting for approval: comment /approve 5e6f7a8b00000000000000000000000000000000 (or pilotlight approve acme/app#7 5e6f7a8b0000)
+            stop #1; 202 #2 Build 2 waits for approval; lamp dark: No pull request yet; post #2 pilotlight: pending, Waiting for approval: comment /approve 5e6f7a8b00000000000000000000000000000000 (or pilotlight approve acme/app#7 5e6f7a8b0000)
+            post #1 pilotlight: error, Superseded by 5e6f7a8
         5s approve acme/app#7 1a2b3c4d
             409 The head of acme/app#7 is 5e6f7a8, not that: look at it, then approve it
         6s approve acme/app#7 5e6f7a8b

@@ -80,24 +80,50 @@ fn a_blip_during_the_first_look_loses_no_head() {
         62s reload
             list of acme/app?
             statuses of 1a2b?
-        (1m 17s)
+        (1m 7s)
             statuses of 3c4d?
             lamp yellow: acme/app#8 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight; statuses of 5e6f?
             lamp yellow: acme/app#9 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight; deliveries of acme/app?
             statuses of 1a2b?
+        (1m 12s)
+            statuses of 1a2b?
+        (1m 17s)
+            statuses of 1a2b?
+        (1m 22s)
+            statuses of 1a2b?
+        (1m 27s)
+            statuses of 1a2b?
         (1m 32s)
             statuses of 1a2b?
+        (1m 37s)
+            statuses of 1a2b?
+        (1m 42s)
+            statuses of 1a2b?
         (1m 47s)
+            statuses of 1a2b?
+        (1m 52s)
+            statuses of 1a2b?
+        (1m 57s)
             statuses of 1a2b?
         (2m 2s)
             list of acme/app?
             statuses of 1a2b?
+        (2m 7s)
+            statuses of 1a2b?
+        (2m 12s)
+            statuses of 1a2b?
         (2m 17s)
+            statuses of 1a2b?
+        (2m 22s)
+            statuses of 1a2b?
+        (2m 27s)
             statuses of 1a2b?
         (2m 32s)
             statuses of 1a2b?
+        (2m 37s)
+            statuses of 1a2b?
         160s asks about 1a2b work
-        (2m 47s)
+        (2m 42s)
             statuses of 1a2b?
             lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight; list of acme/app?
             statuses of 1a2b?
@@ -128,8 +154,8 @@ fn a_new_head_in_the_list_supersedes() {
             lamp blinking yellow: acme/app#7 is running
         50s listed acme/app #7:3c4d
         (1m)
-            stop #1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: error, Superseded by 3c4d000
-            post #2 pilotlight: pending, Queued
+            stop #1; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+            post #1 pilotlight: error, Superseded by 3c4d000
         60s wait
         61s finished #1 stopped
             start #2 pilotlight
@@ -203,8 +229,8 @@ fn a_list_older_than_a_delivery_changes_nothing() {
         59s asks hang
         60s wait
         61s pull acme/app#7 synchronize 3c4d
-            stop #1; 202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #1 pilotlight: error, Superseded by 3c4d000
-            post #3 pilotlight: pending, Queued
+            stop #1; 202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
+            post #1 pilotlight: error, Superseded by 3c4d000
         61s pull acme/app#8 opened 7a8b
             202 #4 Accepted as build 4; lamp yellow: acme/app#8 is queued; post #4 pilotlight: pending, Queued
         61s pull acme/app#9 closed 5e6f
@@ -237,15 +263,15 @@ fn a_list_that_stays_the_same_still_counts_against_a_late_delivery() {
             202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         50s listed acme/app #7:5e6f
         (1m)
-            stop #1; post #1 pilotlight: error, Superseded by 5e6f000
-            post #2 pilotlight: pending, Queued
+            stop #1; post #2 pilotlight: pending, Queued
+            post #1 pilotlight: error, Superseded by 5e6f000
         60s wait
         61s pull acme/app#7 synchronize 3c4d at=50 before=1a2b
-            202 #3 Accepted as build 3; post #2 pilotlight: error, Superseded by 3c4d000
-            post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3; post #3 pilotlight: pending, Queued
+            post #2 pilotlight: error, Superseded by 3c4d000
         (2m)
-            post #3 pilotlight: error, Superseded by 5e6f000
             post #4 pilotlight: pending, Queued
+            post #3 pilotlight: error, Superseded by 5e6f000
         2m wait
         3m wait
     "#]]);

@@ -50,11 +50,11 @@ fn a_push_supersedes_what_waits_and_what_runs() {
             202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
         1s started #1
         2s pull acme/app#7 synchronize 1a2c before=1a2b
-            stop #1; 202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #1 pilotlight: error, Superseded by 1a2c000
-            post #3 pilotlight: pending, Queued
+            stop #1; 202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
+            post #1 pilotlight: error, Superseded by 1a2c000
         3s pull acme/app#8 synchronize 3c4e before=3c4d
-            202 #4 Accepted as build 4; lamp yellow: acme/app#8 is queued; post #2 pilotlight: error, Superseded by 3c4e000
-            post #4 pilotlight: pending, Queued
+            202 #4 Accepted as build 4; lamp yellow: acme/app#8 is queued; post #4 pilotlight: pending, Queued
+            post #2 pilotlight: error, Superseded by 3c4e000
         4s finished #1
             start #3 pilotlight
         5s passes #3
@@ -123,8 +123,8 @@ fn a_redelivery_of_an_old_head_or_a_closed_pull_request_changes_nothing() {
         0s pull acme/app#7 opened 1a2b
             202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 synchronize 1a2c before=1a2b
-            stop #1; 202 #2 Accepted as build 2; post #1 pilotlight: error, Superseded by 1a2c000
-            post #2 pilotlight: pending, Queued
+            stop #1; 202 #2 Accepted as build 2; post #2 pilotlight: pending, Queued
+            post #1 pilotlight: error, Superseded by 1a2c000
         2s redeliver 1
             200 Older than what is known of this pull request: nothing changed
         3s pull acme/app#7 closed 1a2c
@@ -208,11 +208,11 @@ fn a_push_back_in_the_same_second_counts() {
         0s pull acme/app#7 opened 1a2b at=1
             202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 synchronize 1a2c before=1a2b at=9
-            stop #1; 202 #2 Accepted as build 2; post #1 pilotlight: error, Superseded by 1a2c000
-            post #2 pilotlight: pending, Queued
+            stop #1; 202 #2 Accepted as build 2; post #2 pilotlight: pending, Queued
+            post #1 pilotlight: error, Superseded by 1a2c000
         2s pull acme/app#7 synchronize 1a2b before=1a2c at=9
-            202 #3 Accepted as build 3; post #2 pilotlight: error, Superseded by 1a2b000
-            post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3; post #3 pilotlight: pending, Queued
+            post #2 pilotlight: error, Superseded by 1a2b000
         3s redeliver 2
             200 Older than what is known of this pull request: nothing changed
     "#]]);

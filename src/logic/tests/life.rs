@@ -172,8 +172,8 @@ fn an_id_is_never_given_twice() {
         0s pull acme/app#7 opened 1a2b
             202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s pull acme/app#7 synchronize 1a2c before=1a2b
-            stop #1; 202 #2 Accepted as build 2; post #1 pilotlight: error, Superseded by 1a2c000
-            post #2 pilotlight: pending, Queued
+            stop #1; 202 #2 Accepted as build 2; post #2 pilotlight: pending, Queued
+            post #1 pilotlight: error, Superseded by 1a2c000
         2s pull acme/app#7 closed 1a2c
             200 #2 Closed: cancelled build 2; lamp dark: No pull request yet; post #2 pilotlight: error, Cancelled: the pull request was closed
         3s crash

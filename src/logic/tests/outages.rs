@@ -18,26 +18,48 @@ fn after_an_outage_everything_is_looked_at_again() {
         62s asks shown
         (2m)
             list of acme/app?
+        (2m 5s)
+            list of acme/app?
+        (2m 10s)
+            list of acme/app?
         (2m 15s)
+            list of acme/app?
+        (2m 20s)
+            list of acme/app?
+        (2m 25s)
             list of acme/app?
         (2m 30s)
             list of acme/app?
+        (2m 35s)
+            list of acme/app?
+        (2m 40s)
+            list of acme/app?
         (2m 45s)
+            list of acme/app?
+        (2m 50s)
+            list of acme/app?
+        (2m 55s)
             list of acme/app?
         (3m)
             lamp red+yellow: Can't tell: GitHub can't be asked: no-route; list of acme/app?
         3m shown 1a2b
+        (3m 5s)
+            list of acme/app?
+        (3m 10s)
+            list of acme/app?
         (3m 15s)
             list of acme/app?
+        (3m 20s)
+            list of acme/app?
         200s asks work
-        (3m 30s)
+        (3m 25s)
             list of acme/app?
             lamp green: acme/app#7 passed; list of acme/app?
             statuses of 1a2b?
             post #1 pilotlight: success, Passed in 41s; deliveries of acme/app?
-        (4m 30s)
+        (4m 25s)
             list of acme/app?
-        (5m 30s)
+        (5m 25s)
             list of acme/app?
         6m wait
     "#]]);
@@ -49,33 +71,65 @@ fn a_question_that_always_fails_neither_hurries_the_others_nor_is_hurried() {
         with repositories=acme/app,acme/lib
         10s asks about lib fail 502
         60s asks shown
+        (1m 5s)
+            list of acme/lib?
+        (1m 10s)
+            list of acme/lib?
         (1m 15s)
+            list of acme/lib?
+        (1m 20s)
+            list of acme/lib?
+        (1m 25s)
             list of acme/lib?
         (1m 30s)
             list of acme/lib?
+        (1m 35s)
+            list of acme/lib?
+        (1m 40s)
+            list of acme/lib?
         (1m 45s)
+            list of acme/lib?
+        (1m 50s)
+            list of acme/lib?
+        (1m 55s)
             list of acme/lib?
         (2m)
             lamp red+yellow: Can't tell: GitHub can't be asked: 502; list of acme/app?
             list of acme/lib?
+        (2m 5s)
+            list of acme/lib?
+        (2m 10s)
+            list of acme/lib?
         (2m 15s)
+            list of acme/lib?
+        (2m 20s)
+            list of acme/lib?
+        (2m 25s)
             list of acme/lib?
         (2m 30s)
             list of acme/lib?
+        (2m 35s)
+            list of acme/lib?
+        (2m 40s)
+            list of acme/lib?
         (2m 45s)
+            list of acme/lib?
+        (2m 50s)
+            list of acme/lib?
+        (2m 55s)
             list of acme/lib?
         (3m)
             list of acme/app?
             list of acme/lib?
         3m wait
         181s asks about lib work
-        (3m 15s)
+        (3m 5s)
             list of acme/lib?
             lamp dark: No pull request yet; list of acme/app?
             list of acme/lib?
             deliveries of acme/app?
             deliveries of acme/lib?
-        (4m 15s)
+        (4m 5s)
             list of acme/app?
             list of acme/lib?
         5m wait
@@ -109,7 +163,7 @@ fn silence_over_a_minute_cant_tell_and_heals_by_itself() {
         (2m)
             lamp red+yellow: Can't tell: GitHub can't be asked: DNS
         124s asks work
-        (2m 15s)
+        (2m 5s)
             lamp green: acme/app#7 passed
         3m wait
     "#]]);

@@ -249,8 +249,8 @@ fn a_new_push_ends_the_waiting_for_a_fetch() {
         0s not fetched #1 no such ref
             post #1 pilotlight: pending, Waiting for 1a2b000 to be fetched, trying again
         0s pull acme/app#7 synchronize 1a2c before=1a2b
-            202 #2 Accepted as build 2; post #1 pilotlight: error, Superseded by 1a2c000; start #2 pilotlight
-            post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2; post #2 pilotlight: pending, Queued; start #2 pilotlight
+            post #1 pilotlight: error, Superseded by 1a2c000
         2s not fetched #1 no such ref
     "#]]);
 }

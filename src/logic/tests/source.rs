@@ -224,8 +224,8 @@ fn a_push_while_it_is_read() {
         0s pull acme/app#7 opened 1a2b
             202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; read #1
         1s pull acme/app#7 synchronize 3c4d
-            stop #1; 202 #2 Accepted as build 2; post #1 pilotlight: error, Superseded by 3c4d000
-            post #2 pilotlight: pending, Queued
+            stop #1; 202 #2 Accepted as build 2; post #2 pilotlight: pending, Queued
+            post #1 pilotlight: error, Superseded by 3c4d000
         2s named #1 lint
             read #2
         3s finished #1

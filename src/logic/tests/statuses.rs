@@ -250,5 +250,22 @@ fn after_sixty_posts_in_a_minute_they_go_one_a_second() {
     let came = play(&format!("with checks={}\n0s pull acme/app#7 opened 1a2b\n1m wait", checks.join(",")));
     let paced: Vec<_> = came.lines().skip_while(|l| !l.contains("c59:")).map(str::trim).collect();
     let post = |n: u8| format!("post #1 c{n}: pending, Queued");
-    assert_eq!(paced, [&post(59), "(1s)", &post(60), "(2s)", &post(61), "(3s)", &post(62), "1m wait"]);
+    let expected = [&post(59), "(12s 800ms)", &post(60), "(13s 800ms)", &post(61), "(14s 800ms)", &post(62), "1m wait"];
+    assert_eq!(paced, expected);
+}
+
+/// Three heads have more to say than GitHub takes at once, and the first build ends soon: its checks need one word each.
+#[test]
+fn in_a_crowd_an_end_is_the_first_word() {
+    let checks: Vec<_> = (0..30).map(|n| format!("c{n}")).collect();
+    let pulls = ["7 opened 1a2b", "8 opened 3c4d", "9 opened 5e6f"].map(|pull| format!("0s pull acme/app#{pull}"));
+    let away = format!("0s posts fail timeout\n{}\n0s posts work", pulls.join("\n"));
+    let came = play(&format!("with checks={}\n{away}\n2s passes #1\n2m wait", checks.join(",")));
+    let words = |start: &str| came.matches(start).count();
+    assert_eq!(
+        (words("post #1 c"), words(": success, Passed in")),
+        (31, 30),
+        "one was tried when GitHub was away: {came}"
+    );
+    assert_eq!((words("post #2 c"), words("post #3 c")), (30, 30), "they wait");
 }
