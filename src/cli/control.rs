@@ -2,13 +2,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Value, json};
 
 use super::{Failure, show};
-use crate::config::Config;
+use crate::config::{CONTROL_SOCKET, Config};
 
 /// How long an answer may take: a commit to a slow card, behind a burst.
 const ANSWER_MAX: Duration = Duration::from_secs(35);
@@ -97,9 +98,9 @@ pub fn get(config: &Config, path: &str, range: Option<u64>) -> Result<Reply> {
     exchange(config, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{range}\r\n"))
 }
 
-/// Whether nobody listens at the control socket.
-pub fn is_stopped(config: &Config) -> bool {
-    UnixStream::connect(config.control_socket())
+/// Whether nobody listens at the control socket in this state directory.
+pub fn is_stopped(state_dir: &Path) -> bool {
+    UnixStream::connect(state_dir.join(CONTROL_SOCKET))
         .is_err_and(|e| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused))
 }
 

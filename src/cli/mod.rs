@@ -187,7 +187,7 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Run => run::run(config()?, cli.config.clone()),
         Command::Demo { keep } => Ok(demo::run(keep)?),
         Command::Check { offline, json } => check::run(&cli.config, offline, json),
-        Command::Lamp { show } => lamp::run(&config()?, show),
+        Command::Lamp { show } => lamp::run(&cli.config, show),
         Command::Status => Ok(show::status(&config()?)?),
         Command::Builds { json } => Ok(show::builds(&config()?, json)?),
         Command::Log { id, follow } => Ok(show::log(&config()?, id, follow)?),

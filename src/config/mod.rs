@@ -23,6 +23,9 @@ pub use surroundings::{CREDSTORE, Surroundings};
 /// Where the configuration is looked for when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/pilotlight/pilotlight.toml";
 
+/// Where the daemon listens for commands, in its state directory.
+pub const CONTROL_SOCKET: &str = "control.sock";
+
 /// The configuration's size at most, in bytes: hundreds of repositories fit in far less.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -176,7 +179,7 @@ impl Config {
     }
 
     pub fn control_socket(&self) -> PathBuf {
-        self.state_dir.join("control.sock")
+        self.state_dir.join(CONTROL_SOCKET)
     }
 }
 

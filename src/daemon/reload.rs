@@ -24,7 +24,7 @@ impl Daemon {
         }
         self.gate.reconfigure(start::rules(&new));
         self.hooks.write().unwrap_or_else(PoisonError::into_inner).clone_from(&new.webhook.secret);
-        self.lights.reopen(&new.lights);
+        self.lights.reopen(self.now().mono, &new.lights);
         let policy = new.policy(&self.dashboard_url);
         self.config = new;
         log::info!("took the new configuration from {}", path.display());

@@ -93,7 +93,7 @@ impl Daemon {
         })?);
 
         let mut daemon = Daemon {
-            lights: Lights::open(&config.lights),
+            lights: Lights::open(&config.lights).remembered_in(&config.state_dir),
             config,
             config_path: extras.config_path,
             dashboard_url,

@@ -1,26 +1,33 @@
 //! The lamp: three LEDs, or what stands for them. It shows the panel it is given and never decides.
 //!
 //! [`pattern`] says what is seen when, [`pins`] which pins there are; [`gpio`], [`gpiochip`] and [`terminal`]
-//! carry it out. A lamp that can't be opened is a warning and stays dark; the daemon goes on.
+//! carry it out, [`memory`] knows which lamp a crash may have left lit. A lamp that can't be had is a warning and stays
+//! dark, and is tried again; the daemon goes on.
 
 mod gpio;
 mod gpiochip;
+mod memory;
 pub mod pattern;
 pub mod pins;
 pub mod terminal;
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::logic::panel::Panel;
+pub use memory::Memory;
 pub use pattern::{Colour, LampShow};
 use pattern::{Pattern, single};
 pub use pins::Pins;
 use terminal::Terminal;
 
+/// Between tries to have a lamp that could not be had: a person plugs it in, or another program lets go of its pins.
+const RETRY_BEAT: Duration = Duration::from_secs(60);
+
 /// `[lights]`, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LightsConfig {
     pub driver: DriverKind,
     pub pins: Pins,
@@ -48,6 +55,10 @@ pub struct Lights {
     config: LightsConfig,
     driver: Driver,
     problem: Option<String>,
+    /// When it is tried again, while there is a problem.
+    retry_at: Duration,
+    /// Where others find which lamp this is, until it is dark.
+    memory: Option<Memory>,
     pattern: Pattern,
     /// The levels last written, high or low, in the order red, yellow, green.
     high: [bool; 3],
@@ -67,7 +78,7 @@ enum Way {
 }
 
 impl Lights {
-    /// The lamp, dark. What can't be opened is logged with its cure, and kept for [`Lights::problem`].
+    /// The lamp, dark. What can't be opened is logged with its cure, kept for [`Lights::problem`], and tried again.
     pub fn open(config: &LightsConfig) -> Lights {
         let high = [config.active_low; 3];
         let (driver, problem) = match open(config, high) {
@@ -77,21 +88,32 @@ impl Lights {
                 (Driver::Dark, Some(why))
             }
         };
-        Lights { config: config.clone(), driver, problem, pattern: Pattern::default(), high }
+        let (retry_at, pattern) = (RETRY_BEAT, Pattern::default());
+        Lights { config: config.clone(), driver, problem, retry_at, memory: None, pattern, high }
+    }
+
+    /// For a daemon: whoever comes after a crash finds in `state_dir` which lamp this is.
+    pub fn remembered_in(mut self, state_dir: &Path) -> Lights {
+        self.memory = Some(Memory::in_directory(state_dir));
+        self.remember();
+        self
     }
 
     /// Take a new configuration, or try again with the same one after a problem. The old pins go dark and are
     /// given back first: the new ones may be the same.
-    pub fn reopen(&mut self, config: &LightsConfig) {
+    pub fn reopen(&mut self, now: Duration, config: &LightsConfig) {
         if self.config == *config && self.problem.is_none() {
             return;
         }
         let pattern = std::mem::take(&mut self.pattern);
         self.off();
+        let memory = self.memory.take();
         self.driver = Driver::Dark;
         *self = Lights::open(config);
-        self.pattern = pattern;
-        self.draw();
+        self.retry_at += now;
+        (self.pattern, self.memory) = (pattern, memory);
+        self.remember();
+        self.draw(now);
     }
 
     /// Why the lamp is dark, and the cure.
@@ -102,7 +124,7 @@ impl Lights {
     /// Show the truth. The same truth again costs nothing.
     pub fn show(&mut self, now: Duration, panel: &Panel) {
         self.pattern.show(now, panel);
-        self.draw();
+        self.draw(now);
     }
 
     /// Show something else for a moment, then the truth again.
@@ -111,19 +133,22 @@ impl Lights {
             return;
         }
         self.pattern.play(now, show);
-        self.draw();
+        self.draw(now);
     }
 
     /// Carry out what is due.
     pub fn tick(&mut self, now: Duration) {
+        if self.problem.is_some() && self.retry_at <= now {
+            self.retry(now);
+        }
         self.pattern.tick(now);
-        self.draw();
+        self.draw(now);
     }
 
     /// When something changes next by itself; `None` while all is steady, and nobody need wake.
     pub fn wake_at(&self) -> Option<Duration> {
         match &self.driver {
-            Driver::Dark => None,
+            Driver::Dark => self.problem.as_ref().map(|_| self.retry_at),
             Driver::Terminal(terminal) if !terminal.draws_phases() => self.pattern.show_ends(),
             _ => self.pattern.wake_at(),
         }
@@ -143,9 +168,39 @@ impl Lights {
         if let Driver::Terminal(terminal) = &mut self.driver {
             terminal.close();
         }
+        if let Some(memory) = self.memory.as_ref().filter(|_| self.problem.is_none()) {
+            memory.forget();
+        }
     }
 
-    fn draw(&mut self) {
+    /// The same trouble is logged once.
+    fn retry(&mut self, now: Duration) {
+        let dark = [self.config.active_low; 3];
+        match open(&self.config, dark) {
+            Ok(driver) => {
+                log::info!("the lamp can be lit again");
+                (self.driver, self.problem, self.high) = (driver, None, dark);
+                self.remember();
+            }
+            Err(why) => {
+                if self.problem.as_ref() != Some(&why) {
+                    log::warn!("The lamp stays dark: {why}");
+                }
+                (self.problem, self.retry_at) = (Some(why), now + RETRY_BEAT);
+            }
+        }
+    }
+
+    fn remember(&self) {
+        match (&self.memory, self.config.driver, &self.problem) {
+            (Some(memory), DriverKind::None, _) => memory.forget(),
+            (Some(memory), _, None) => memory.keep(&self.config),
+            // Perhaps it is an earlier daemon's lamp that is lit.
+            _ => {}
+        }
+    }
+
+    fn draw(&mut self, now: Duration) {
         let picture = self.pattern.picture();
         let high = picture.lights().map(|light| light != self.config.active_low);
         let written = match &mut self.driver {
@@ -164,7 +219,7 @@ impl Lights {
         self.high = high;
         if let Err(why) = written {
             log::warn!("The lamp stays dark: {why}");
-            self.problem = Some(why);
+            (self.problem, self.retry_at) = (Some(why), now + RETRY_BEAT);
             self.driver = Driver::Dark;
         }
     }

@@ -384,13 +384,57 @@ fn a_machine_without_pins_has_a_dark_lamp_that_names_the_cure() {
     assert_eq!(lamp.problem(), Some(format!("rppal does not know this board, and {CURE}").as_str()));
     lamp.show(ms(0), &running());
     lamp.play(ms(1), LampShow::Test);
-    assert_eq!(lamp.wake_at(), None);
+    assert_eq!(lamp.wake_at(), Some(RETRY_BEAT));
     assert_eq!(probe(&config(DriverKind::Gpiochip)), Err(CURE.to_string()));
-    lamp.reopen(&config(DriverKind::Gpiochip));
-    assert_eq!(lamp.problem(), Some(CURE));
-    lamp.reopen(&config(DriverKind::None));
+    lamp.reopen(ms(500), &config(DriverKind::Gpiochip));
+    assert_eq!((lamp.problem(), lamp.wake_at()), (Some(CURE), Some(RETRY_BEAT + ms(500))));
+    lamp.reopen(ms(600), &config(DriverKind::None));
     assert_eq!((lamp.problem(), lamp.wake_at()), (None, None));
     assert_eq!(lamp.pattern.picture().panel, &running());
+}
+
+#[test]
+fn a_lamp_that_could_not_be_had_is_tried_again_and_shows_the_newest_truth() {
+    let state = tempfile::TempDir::new().expect("a directory");
+    let config = LightsConfig { driver: DriverKind::Terminal, pins: Pins::default(), active_low: true };
+    let (mut lamp, pipe) = lamp_on_pipe(Manner::Lines);
+    (lamp.config, lamp.driver, lamp.problem) = (config.clone(), Driver::Dark, Some("no pins".to_string()));
+    drop(pipe);
+    let mut lamp = lamp.remembered_in(state.path());
+    lamp.show(ms(0), &passed());
+    lamp.tick(RETRY_BEAT - ms(1));
+    assert_eq!((lamp.problem(), lamp.wake_at()), (Some("no pins"), Some(RETRY_BEAT)));
+    let memory = Memory::in_directory(state.path());
+    assert_eq!(memory.lamp(), None, "it may be another's that is lit");
+    lamp.tick(RETRY_BEAT);
+    assert_eq!((lamp.problem(), lamp.wake_at()), (None, None));
+    assert_eq!((lamp.high, memory.lamp()), ([true, true, false], Some(config)));
+    lamp.off();
+    assert_eq!(memory.lamp(), None, "it is dark");
+}
+
+#[test]
+fn what_may_be_lit_is_written_when_it_changes_and_believed_when_it_can_be() {
+    let state = tempfile::TempDir::new().expect("a directory");
+    let (memory, file) = (Memory::in_directory(state.path()), state.path().join("lamp.json"));
+    let lamp =
+        |red| LightsConfig { driver: DriverKind::Gpio, pins: Pins { red, yellow: 20, green: 16 }, active_low: false };
+    let number = || std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(&file).expect("a file"));
+    memory.forget();
+    memory.keep(&lamp(21));
+    let first = number();
+    memory.keep(&lamp(21));
+    assert_eq!((memory.lamp(), number()), (Some(lamp(21)), first));
+    memory.keep(&lamp(26));
+    assert_eq!(memory.lamp(), Some(lamp(26)));
+    assert_ne!(number(), first, "the old file is replaced");
+    let text = std::fs::read_to_string(&file).expect("text");
+    for broken in ["", "{", &text.replace("26", "260"), &text.replace("26", "40"), &text.replace("26", "16")] {
+        std::fs::write(&file, broken).expect("a file");
+        assert_eq!(memory.lamp(), None, "{broken}");
+    }
+    memory.forget();
+    assert!(!file.exists());
 }
 
 #[test]

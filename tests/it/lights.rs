@@ -1,5 +1,6 @@
 //! The lamp: as lines where no terminal is, as JSON, and which pull request it is about.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -11,6 +12,7 @@ use crate::support::daemon::{Daemon, encode, fresh_guid, sign};
 use crate::support::github::FakeGithub;
 use crate::support::http::request;
 use crate::support::payload::pull;
+use crate::support::process::run_to_end;
 use crate::support::relay::relay;
 use crate::support::repo::Origin;
 use crate::support::scene::{APP, Scene, WAITS};
@@ -48,6 +50,51 @@ fn the_lamp_follows_a_build_through_its_colours_and_goes_dark_at_the_end() {
         assert_eq!(printed.lines().last().map(|line| line.starts_with("lamp: dark")), Some(true), "{printed}");
         assert!(!printed.contains('\u{1b}'), "{printed:?}");
     }
+}
+
+/// What systemd does after a daemon's end, as the unit says.
+#[test]
+fn the_lamp_of_a_killed_daemon_is_put_out_whatever_became_of_its_configuration() {
+    let mut scene = terminal(&[("test", "true")]);
+    let config = scene.daemon.room.config_file();
+    let good = fs::read_to_string(&config).unwrap();
+    let state = scene.state_dir();
+    let off = |scene: &Scene| {
+        let mut command = scene.daemon.room.command(&["lamp", "off"]);
+        run_to_end(command.env("STATE_DIRECTORY", &state))
+    };
+    let elsewhere = good.replace("\"terminal\"", "\"none\"");
+    for (now, said, words) in [
+        (
+            Some("repositories = "),
+            "lamp: dark (pilotlight has stopped)\nThe lamp that the last daemon left is dark",
+            ":1:",
+        ),
+        (None, "lamp: dark (pilotlight has stopped)\nThe lamp that the last daemon left is dark", "can't be read"),
+        (Some(elsewhere.as_str()), "lamp: dark (pilotlight has stopped)", ""),
+    ] {
+        scene.daemon.wait_for_stdout("No pull request yet");
+        match now {
+            Some(text) => fs::write(&config, text).unwrap(),
+            None => fs::remove_file(&config).unwrap(),
+        }
+        if words.is_empty() {
+            assert_eq!(off(&scene).stdout, "The lamp shows off for a moment, then the truth again");
+        } else {
+            assert_eq!((off(&scene).code, off(&scene).stdout.as_str()), (Some(2), ""), "it runs, and shows the truth");
+        }
+        scene.daemon.sigkill();
+        let done = off(&scene);
+        assert_eq!((done.code, done.stdout.as_str()), (Some(0), said), "{}", done.stderr);
+        let again = off(&scene);
+        assert_eq!(again.stdout, "", "it is dark already");
+        assert!(again.stderr.contains(words), "{}", again.stderr);
+        fs::write(&config, &good).unwrap();
+        scene.daemon.restart(&scene.config);
+    }
+    scene.daemon.sigterm();
+    fs::remove_file(&config).unwrap();
+    assert_eq!(off(&scene).stdout, "", "a daemon that ends in order leaves nothing to put out");
 }
 
 #[test]

@@ -153,7 +153,10 @@ class Scene:
         self.show("green")
         code, _ = self.run("kill -ABRT $pid; kill -CONT $pid; wait $pid")
         assert code == 134, f"ended with {code}"
+        self.say("the configuration names other pins by now")
+        self.run("sed -i.kept 's/^lights = {/& pins = { red = 5, yellow = 6, green = 12 },/' $config")
         self.off("aborted")
+        self.run("mv $config.kept $config")
 
     def stop(self):
         """SIGTERM: dark, and the exit code is 0."""
@@ -174,6 +177,8 @@ class Scene:
         """SIGKILL: what stays is the driver's and the kernel's doing; `lamp off` makes it dark."""
         code, _ = self.run("kill -KILL $pid; wait $pid")
         assert code == 137, f"ended with {code}"
+        self.say("the configuration is gone by now")
+        self.run("rm $config")
         self.off("killed")
 
     def off(self, how):
@@ -183,7 +188,7 @@ class Scene:
             self.say(f"frozen: the lamp of a daemon that was {how} stays")
         else:
             self.inputs("the kernel took the lines back")
-        code, _ = self.run("pilotlight lamp off")
+        code, _ = self.run("STATE_DIRECTORY=/root/state pilotlight lamp off")
         assert code == 0, f"lamp off ended with {code}"
         self.after_the_end()
 

@@ -48,7 +48,7 @@ pub fn findings(config: &Config, surroundings: &Surroundings) -> Vec<Finding> {
     findings.push(Finding::of("git", git(config)));
     findings.push(Finding::of("lamp", lights::probe(&config.lights)));
     findings.extend(isolation(config));
-    findings.push(match control::is_stopped(config) {
+    findings.push(match control::is_stopped(&config.state_dir) {
         true => Finding::doubtful("daemon", "is not running here: `systemctl start pilotlight` or `pilotlight run`"),
         false => Finding::good("daemon", "runs"),
     });
