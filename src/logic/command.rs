@@ -60,7 +60,6 @@ impl State {
         }
         self.change(Row::Pull(key));
         self.own_statuses(id, 0, BuildId::MAX);
-        self.say_why_builds_wait();
         Answer {
             build: Some(id),
             ..Answer::ok(format!("Approved {} of {name}: build {id} is queued", wording::short(&head)))

@@ -165,7 +165,7 @@ impl State {
             return Answer::new(404, format!("{} is not configured here", pull.repository));
         };
         let id = self.rows.last_build_id + 1;
-        let queued = |c: &super::policy::CheckPolicy| Check::waiting(&c.context, self.queued_words().to_owned());
+        let queued = |c: &super::policy::CheckPolicy| Check::waiting(&c.context, wording::QUEUED.to_owned());
         let mut build = Build {
             id,
             repository: pull.repository.clone(),

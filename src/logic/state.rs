@@ -145,11 +145,17 @@ impl State {
                     self.stopping = Some(Stopping { interrupt_at: now.mono, exit_at: Some(now.mono) });
                 }
             }
-            Event::NotSaved(why) => self.disk = Some(format!("nothing can be saved: {why}")),
+            Event::NotSaved(why) => {
+                self.disk = Some(format!("nothing can be saved: {why}"));
+                return self.decide(now);
+            }
             Event::Space(short) => {
                 self.disk = short;
                 self.say_why_builds_wait();
             }
+        }
+        if self.disk.is_some() {
+            self.say_why_builds_wait();
         }
         self.decide(now)
     }
@@ -329,8 +335,8 @@ impl State {
     }
 
     /// A queued build tells whether it waits for a place or for disk space.
-    pub(super) fn say_why_builds_wait(&mut self) {
-        let words = self.queued_words();
+    fn say_why_builds_wait(&mut self) {
+        let words = if self.disk.is_some() { wording::NO_SPACE } else { wording::QUEUED };
         let waits =
             |b: &&mut super::build::Build| b.state == BuildState::Queued && !self.queue.active.contains_key(&b.id);
         let mut changed = Vec::new();
@@ -341,11 +347,6 @@ impl State {
             }
         }
         changed.into_iter().for_each(|id| self.change(Row::Build(id)));
-    }
-
-    /// How a build that is queued now is described.
-    pub(super) fn queued_words(&self) -> &'static str {
-        if self.disk.is_some() { wording::NO_SPACE } else { wording::QUEUED }
     }
 
     /// Brings what waits in line with the configuration: its repositories, its checks, its trust.

@@ -231,6 +231,41 @@ fn a_full_disk_is_told_at_once_and_nothing_starts() {
 }
 
 #[test]
+fn whatever_comes_to_wait_while_the_disk_is_full_says_so_at_once() {
+    check(expect![[r#"
+        with workers=3 repositories=acme/app,acme/lib,acme/web
+        0s pull acme/app#7 opened 1a2b fork
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+        0s pull acme/lib#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/lib#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+        0s pull acme/web#9 opened 5e6f
+            202 #3 Accepted as build 3; lamp yellow: acme/web#9 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
+        1s disk full
+            lamp red+yellow: Can't tell: no space left
+        2s approve acme/app#7 1a2b000
+            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; post #1 pilotlight: pending, Queued: waiting for disk space on the box
+        3s pull acme/app#4 opened 7a8b
+            202 #4 Accepted as build 4; post #4 pilotlight: pending, Queued: waiting for disk space on the box
+        4s not fetched #2 Could not resolve host
+            post #2 pilotlight: pending, Queued: waiting for disk space on the box
+        5s no worker #3 not installed
+            post #3 pilotlight: pending, Queued: waiting for disk space on the box
+        6s pull acme/app#5 opened 9c0d fork
+            202 #5 Build 5 waits for approval; post #5 pilotlight: pending, Waiting for approval: comment /approve 9c0d000000000000000000000000000000000000 (or pilotlight approve acme/app#5 9c0d00000000)
+        7s reload approval=none
+            post #5 pilotlight: pending, Queued: waiting for disk space on the box
+        8s rebuild acme/lib#8
+            202 #2 Joined build 2, which has not ended yet
+        9s disk works
+            lamp yellow: acme/app#5 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight; start #2 pilotlight; start #4 pilotlight
+            post #2 pilotlight: pending, Queued
+            post #3 pilotlight: pending, Queued
+            post #4 pilotlight: pending, Queued
+            post #5 pilotlight: pending, Queued
+    "#]]);
+}
+
+#[test]
 fn no_worker_is_told_and_looked_for() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
