@@ -8,7 +8,6 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -54,7 +53,6 @@ const VAGUE: [&str; 3] = [
 
 /// The means to run git, for one thread.
 pub struct Git {
-    program: PathBuf,
     inherited: Vec<(&'static str, OsString)>,
     token: Option<String>,
     token_host: String,
@@ -85,11 +83,8 @@ impl From<io::Error> for Failure {
 impl Git {
     /// `token` goes to `token_host` (`host` or `host:port`) alone.
     pub fn new(token: Option<String>, token_host: String) -> Git {
-        let inherited: Vec<_> = INHERITED.iter().filter_map(|name| Some((*name, env::var_os(name)?))).collect();
-        let path = env::var_os("PATH").unwrap_or_default();
-        // Looked up once: with a path the standard library starts a process without copying ours.
-        let program = env::split_paths(&path).map(|dir| dir.join("git")).find(|git| git.is_file());
-        Git { program: program.unwrap_or_else(|| "git".into()), inherited, token, token_host }
+        let inherited = INHERITED.iter().filter_map(|name| Some((*name, env::var_os(name)?))).collect();
+        Git { inherited, token, token_host }
     }
 
     /// Runs `git ARGS` to its end; `url` is the remote it talks to, if any. Returns its words.
@@ -156,7 +151,7 @@ impl Git {
 
     /// git in its clean environment, as `url` needs it.
     pub fn command(&self, url: Option<&str>) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new("git");
         command.env_clear().envs(self.inherited.iter().cloned()).envs([
             ("HOME", "/nonexistent"),
             ("LC_ALL", "C.UTF-8"),

@@ -22,7 +22,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use super::git::{Failure, Git, Watch, gist};
-use super::process::ready;
+use super::process::{ready, spawn};
 use super::slug;
 use crate::logic::event::Job;
 use crate::logic::policy::Tested;
@@ -159,7 +159,7 @@ impl Mirror {
         let work = move || {
             // Of this thread alone, on Linux, and what it starts inherits it.
             let _ = rustix::process::setpriority_process(None, 19);
-            if let Err(error) = command.status() {
+            if let Err(error) = spawn(&mut command).and_then(|mut git| git.wait()) {
                 log::warn!("cannot start git for its upkeep: {error}");
             }
         };

@@ -7,8 +7,13 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{Errno, write};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+
+/// When memory runs out the kernel ends what can be done again rather than us, whose unit asks for -500: as much as the
+/// builds' units have (proc_pid_oom_score_adj(5)).
+const OOM_SCORE: &[u8] = b"500";
 
 /// Which of `fds` can be read or have hung up; none of them once `deadline` has passed. `None` is never ready.
 pub fn ready<const N: usize>(fds: [Option<BorrowedFd<'_>>; N], deadline: Instant) -> io::Result<[bool; N]> {
@@ -36,7 +41,7 @@ pub struct Process {
 
 impl Process {
     pub fn spawn(command: &mut Command) -> io::Result<Process> {
-        let mut child = command.process_group(0).spawn()?;
+        let mut child = spawn(command.process_group(0))?;
         match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
             Ok(pidfd) => Ok(Process { child, pidfd, reaped: false }),
             Err(error) => {
@@ -87,6 +92,22 @@ impl Drop for Process {
             let _ = self.reap();
         }
     }
+}
+
+/// Starts what the kernel may end before us, it and what it starts itself. Nobody needs a privilege to ask for a higher
+/// score than was inherited.
+pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    // SAFETY: between fork and exec only async-signal-safe things are allowed, and these are plain system calls without
+    // allocation or locks.
+    unsafe {
+        command.pre_exec(|| {
+            // Without a /proc it runs all the same.
+            let score = open(c"/proc/self/oom_score_adj", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+            let _ = score.and_then(|score| write(score, OOM_SCORE));
+            Ok(())
+        });
+    }
+    command.spawn()
 }
 
 /// How a process ended, in words.

@@ -196,7 +196,8 @@ fn say(frame: Frame) -> String {
 fn a_child_does_a_build() {
     let course = [said("tree\n"), started(0), said("one\n"), passed(0), started(1), passed(1), done(None)];
     let script: String = course.map(say).concat();
-    let bench = Bench::new(Isolation::None).worker(&format!("env > env; echo $$ $1 > pid\n{script}"));
+    let bench = Bench::new(Isolation::None)
+        .worker(&format!("env > env; cat /proc/$$/oom_score_adj > oom; echo $$ $1 > pid\n{script}"));
     let news = bench.news();
     let log = bench.log();
     let (before, one) = log.split_at(log.find("one\n").unwrap());
@@ -218,6 +219,7 @@ fn a_child_does_a_build() {
     // The last four are the shell's own.
     let strange = |name: &&str| !["LANG", "PATH", "PWD", "OLDPWD", "SHLVL", "_"].contains(name);
     assert_eq!(names.filter(strange).collect::<Vec<_>>(), Vec::<&str>::new());
+    assert_eq!(read("oom"), "500\n");
     let pid = read("pid");
     let (pid, word) = pid.trim().split_once(' ').unwrap();
     assert_eq!(word, "worker");

@@ -301,6 +301,7 @@ fn git_inherits_nothing_unnamed_and_only_its_last_words_are_kept() {
     };
     let environment = speak("env");
     assert!(environment.contains("GIT_ASKPASS=\n") && !environment.contains("CARGO"), "{environment}");
+    assert_eq!(speak("cat /proc/self/oom_score_adj"), "500\n", "the kernel ends git before it ends us");
     let numbers = speak("seq 100000");
     assert!(numbers.len() <= SAID_BYTES_MAX && numbers.ends_with("99999\n100000\n"));
 }
