@@ -96,6 +96,10 @@ impl State {
     }
 
     fn pull_payload(&mut self, now: Now, key: &PullKey, payload: PullPayload, again: bool) -> Answer {
+        if let (Some(pull), Some(before)) = (self.rows.pulls.get_mut(key), &payload.before) {
+            pull.follow(before, &payload.head_sha);
+            self.change(Row::Pull(key.clone()));
+        }
         let known = self.rows.pulls.get(key);
         if again && payload.action.builds() && known.is_some_and(|pull| pull.open && pull.head_sha == payload.head_sha)
         {
@@ -279,6 +283,11 @@ impl PullPayload {
     pub(super) fn into_pull(self, key: &PullKey, known: Option<&Pull>) -> Pull {
         let same_head = known.filter(|p| p.head_sha == self.head_sha);
         let external = same_head.map(|p| p.external.clone()).unwrap_or_default();
+        let is_first = |p: &Pull| p.heads.is_empty() && p.previous_head.is_none() && p.head_sha == self.head_sha;
+        let heads = match known {
+            _ if self.action == PullAction::Opened && known.is_none_or(is_first) => vec![self.head_sha.clone()],
+            _ => known.map(|p| p.heads.clone()).unwrap_or_default(),
+        };
         let fork = self.head_repository.as_ref().is_none_or(|head| !head.eq_ignore_ascii_case(&self.repository));
         Pull {
             repository: key.0.clone(),
@@ -288,6 +297,7 @@ impl PullPayload {
             fork,
             head_sha: self.head_sha,
             previous_head: self.before.or_else(|| known.and_then(|p| p.previous_head.clone())),
+            heads,
             head_ref: self.head_ref,
             base_ref: self.base_ref,
             updated_at: self.updated_at,

@@ -10,6 +10,7 @@ pub mod comments;
 pub mod delivery;
 pub mod event;
 pub mod external;
+pub mod heads;
 pub mod outbox;
 pub mod panel;
 pub mod policy;

@@ -34,6 +34,9 @@ pub struct Pull {
     pub head_sha: String,
     /// The head before the last push, to tell two payloads of one second apart.
     pub previous_head: Option<String>,
+    /// Its heads since it was opened, each the one that was pushed upon the last; ends with `head_sha` where none is
+    /// missing.
+    pub heads: Vec<String>,
     pub head_ref: String,
     pub base_ref: String,
     /// GitHub's clock, UTC seconds since 1970.

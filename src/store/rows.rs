@@ -13,7 +13,7 @@ pub const BUILD_COLUMNS: &str = "id, repository, pull, title, sha, base_ref, hea
 
 /// The columns of a pull request, in the order that [`pull`] reads.
 const PULL_COLUMNS: &str = "repository, number, title, open, fork, head_sha, previous_head, head_ref, base_ref, \
-     updated_at, approved_sha, last_build, last_result, closed_order, external";
+     updated_at, approved_sha, last_build, last_result, closed_order, external, heads";
 
 /// Stores one row, whole.
 pub fn save(connection: &Connection, change: &Change) -> Result<()> {
@@ -121,8 +121,9 @@ fn save_build(connection: &Connection, build: &Build) -> Result<()> {
 }
 
 fn save_pull(connection: &Connection, pull: &Pull) -> Result<()> {
-    let sql =
-        format!("INSERT OR REPLACE INTO pulls ({PULL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    let sql = format!(
+        "INSERT OR REPLACE INTO pulls ({PULL_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    );
     connection.prepare_cached(&sql)?.execute(params![
         pull.repository,
         pull.number.cast_signed(),
@@ -139,12 +140,13 @@ fn save_pull(connection: &Connection, pull: &Pull) -> Result<()> {
         pull.last_result.map(BuildState::name),
         pull.closed_order,
         serde_json::to_string(&pull.external)?,
+        serde_json::to_string(&pull.heads)?,
     ])?;
     Ok(())
 }
 
 fn pull(row: &Row) -> Result<Pull> {
-    let (last_result, external): (Option<String>, String) = (row.get(12)?, row.get(14)?);
+    let (last_result, external, heads): (Option<String>, String, String) = (row.get(12)?, row.get(14)?, row.get(15)?);
     Ok(Pull {
         repository: row.get(0)?,
         number: row.get::<_, i64>(1)?.cast_unsigned(),
@@ -161,6 +163,7 @@ fn pull(row: &Row) -> Result<Pull> {
         last_result: last_result.as_deref().map(state).transpose()?,
         closed_order: row.get(13)?,
         external: serde_json::from_str(&external).context("what others say of a head can't be read")?,
+        heads: serde_json::from_str(&heads).context("the heads of a pull request can't be read")?,
     })
 }
 

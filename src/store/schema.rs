@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use rusqlite::Connection;
 
 /// One step for each version. Steps that were released are never changed; new ones are added.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "
     CREATE TABLE builds (
         id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice
@@ -60,6 +60,9 @@ const STEPS: [&str; 4] = [
 ",
     "
     ALTER TABLE pulls ADD COLUMN external TEXT NOT NULL DEFAULT '[]'; -- JSON
+",
+    "
+    ALTER TABLE pulls ADD COLUMN heads TEXT NOT NULL DEFAULT '[]'; -- JSON
 ",
 ];
 

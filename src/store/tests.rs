@@ -159,7 +159,7 @@ fn a_database_of_a_newer_pilotlight_is_refused() {
     assert_eq!(
         room.error(),
         "the database DIR/pilotlight.db can't be opened: it was made by a newer pilotlight (schema 9, this one \
-         knows 4): install that one again"
+         knows 5): install that one again"
     );
 }
 
@@ -233,7 +233,8 @@ fn old_history_goes_but_for_the_newest_and_what_is_needed() {
     builds[1].state = BuildState::Queued; // unfinished
     builds[2].checks[0].owns_status = true; // GitHub has not heard its end
     save_builds(&mut store, builds);
-    let pull = "INSERT INTO pulls VALUES ('acme/app', 7, '', 1, 0, '', NULL, '', '', 0, NULL, 4, NULL, NULL, '[]')";
+    let pull =
+        "INSERT INTO pulls VALUES ('acme/app', 7, '', 1, 0, '', NULL, '', '', 0, NULL, 4, NULL, NULL, '[]', '[]')";
     store.connection.execute(pull, []).unwrap();
     assert!(!store.forget(500, u64::MAX).unwrap(), "none is so old");
     store.forget(1001, u64::MAX).unwrap();
@@ -281,7 +282,7 @@ fn pull_requests_closed_long_ago_are_forgotten_as_state_forgets_them() {
     save_builds(&mut store, (1..=600).map(|id| told(id, 1000)).collect());
     // Of 600 pull requests every second one is closed, the first of them first.
     let pulls = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600) INSERT INTO pulls \
-                 SELECT 'acme/app', i, '', i % 2, 0, '', NULL, '', '', 0, NULL, i, NULL, iif(i % 2, NULL, i), '[]' FROM n";
+                 SELECT 'acme/app', i, '', i % 2, 0, '', NULL, '', '', 0, NULL, i, NULL, iif(i % 2, NULL, i), '[]', '[]' FROM n";
     store.connection.execute(pulls, []).unwrap();
     let before = store.load().unwrap();
     while store.forget(0, u64::MAX).unwrap() {}

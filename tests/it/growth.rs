@@ -173,13 +173,14 @@ fn a_database_of_version_1_opens_with_all_that_is_in_it() {
     assert_eq!(pull(4).approved_sha.as_ref(), Some(&pull(4).head_sha));
     assert_eq!((pull(4).fork, pull(4).previous_head.as_deref()), (true, Some("aa")));
     let mut with_others = pull(5).clone();
-    assert_eq!(with_others.external, []);
+    assert_eq!((&with_others.external, &with_others.heads), (&vec![], &vec![]));
+    with_others.heads = vec!["aa".to_owned(), with_others.head_sha.clone()];
     let travis = External { context: "travis".to_owned(), state: StatusState::Error, updated_at: 5, id: 9 };
     with_others.external.push(travis);
     Store::open(&path).unwrap().save(&[Change::Pull(with_others.clone())]).unwrap();
     assert_eq!(Store::open(&path).unwrap().load().unwrap().pulls[&with_others.key()], with_others);
     let version: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
-    assert!(version >= 4);
+    assert!(version >= 5);
 
     let deliveries = || Store::open(&path).unwrap().load().unwrap().deliveries;
     assert!(rows.deliveries.values().all(|known| known.ask.is_none()) && deliveries() == rows.deliveries);
