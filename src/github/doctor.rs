@@ -75,7 +75,7 @@ impl Client {
         Some(match newest.map(|at| self.clean(at)) {
             None => Ok(format!("the last {} arrived", deliveries.len())),
             Some(at) => Err(format!(
-                "{failed} of the last {} failed, the newest at {at}; what they were about was looked for by polling",
+                "{failed} of the last {} failed, the newest at {at}: pushes are found by polling, a comment must be said again",
                 deliveries.len()
             )),
         })

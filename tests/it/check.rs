@@ -137,7 +137,8 @@ fn what_github_says_is_told_with_its_cure() {
         finds(&room(&doctor(table)), &[], line, 1);
     }
     let failed = json!([{ "status_code": 202 }, { "status_code": 502, "delivered_at": "2026-11-22T21:00:00Z" }]);
-    let line = "doubtful acme/app: deliveries: 1 of the last 2 failed, the newest at 2026-11-22T21:00:00Z";
+    let line = "doubtful acme/app: deliveries: 1 of the last 2 failed, the newest at 2026-11-22T21:00:00Z: \
+                pushes are found by polling, a comment must be said again";
     finds(&room(&doctor(but(DELIVERIES, 200, failed))), &[], line, 0);
     let (path, status, body) = hook("events", json!(["pull_request"]));
     let unheard = "good acme/app: webhook: its last delivery arrived; tick Issue comments there";
