@@ -154,24 +154,32 @@ impl Daemon {
         }
     }
 
-    /// The same trouble is told once.
+    /// The same trouble with the same question is told once.
     fn log_look_up(&mut self, what: &LookUp, found: &Result<Found, PostOutcome>) {
-        let error = match found {
-            Ok(_) | Err(PostOutcome::Accepted) => None,
-            Err(PostOutcome::Unreachable { error, .. }) => {
-                Some(format!("GitHub can't be asked, trying again: {error}"))
+        let about = match what {
+            LookUp::Pulls { repository } => format!("the pull requests of {repository}"),
+            LookUp::Statuses { repository, .. } | LookUp::External { repository, .. } => {
+                format!("the statuses of {repository}")
             }
-            Err(PostOutcome::TokenRefused { error } | PostOutcome::Refused { error }) => Some(match what {
-                LookUp::Permission { .. } => format!("GitHub won't say who may write, so no comment counts: {error}"),
-                _ => format!("GitHub won't be asked: missed webhooks can't be made up for: {error}"),
-            }),
+            LookUp::Deliveries { repository } => format!("the webhook of {repository}"),
+            LookUp::Permission { repository, .. } => format!("who may write to {repository}"),
         };
-        if error != self.look_up_error {
-            match &error {
-                Some(error) => log::warn!("{error}"),
-                None => log::info!("GitHub can be asked again"),
+        let error = match found {
+            Ok(_) | Err(PostOutcome::Accepted) => {
+                if self.look_up_errors.remove(&about).is_some() {
+                    log::info!("GitHub can be asked again for {about}");
+                }
+                return;
             }
-            self.look_up_error = error;
+            Err(PostOutcome::Unreachable { error, .. }) => format!("for {about}, trying again: {error}"),
+            Err(PostOutcome::TokenRefused { error } | PostOutcome::Refused { error }) => match what {
+                LookUp::Permission { .. } => format!("for {about}, so no comment counts: {error}"),
+                _ => format!("for {about}, so what webhooks miss can't be made up for: {error}"),
+            },
+        };
+        if self.look_up_errors.get(&about) != Some(&error) {
+            log::warn!("GitHub can't be asked {error}");
+            self.look_up_errors.insert(about, error);
         }
     }
 

@@ -9,7 +9,7 @@ pub mod space;
 mod start;
 mod watchdog;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::PipeWriter;
 use std::net::SocketAddr;
@@ -63,8 +63,8 @@ pub struct Daemon {
     calls: Sender<Call>,
     hooks: inbox::SharedSecret,
     gate: Gate,
-    /// What went wrong with the last question to GitHub.
-    look_up_error: Option<String>,
+    /// What GitHub can't be asked for, each with why.
+    look_up_errors: BTreeMap<String, String>,
     /// What was last said that a person should see to.
     noticed: Option<String>,
     notify: notify::Notify,

@@ -112,7 +112,7 @@ impl Daemon {
             calls,
             hooks,
             gate,
-            look_up_error: None,
+            look_up_errors: Default::default(),
             notify: notify::Notify::of_process(),
             threads,
             save_again_at: None,

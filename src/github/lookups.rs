@@ -8,12 +8,17 @@ use serde_json::Value;
 use ureq::http::header;
 
 use super::client::{Answer, Ask, Client};
-use super::statuses::{path_safe, unix_now};
+use super::statuses::{Purpose, path_safe, unix_now};
 use crate::logic::catch_up::PAGE_PULLS;
 use crate::logic::event::{DeliveryKey, Found, LookUp, PostOutcome, PullPayload, Shown, StatusState};
 
 /// Pages that are read of one list: a thousand pull requests, ten times what an office has open.
 const PAGES_MAX: usize = 20;
+
+const PULLS: Purpose = Purpose { act: "list the pull requests of", permission: "Pull requests: read" };
+const STATUSES: Purpose = Purpose { act: "read the statuses of", permission: "Commit statuses: read" };
+const HOOKS: Purpose = Purpose { act: "look at the webhooks of", permission: "Webhooks: read" };
+const PEOPLE: Purpose = Purpose { act: "ask who may write to", permission: "Metadata: read" };
 
 /// The same list as last time is answered 304 and costs nothing: what GitHub called it, for each repository.
 pub type Etags = BTreeMap<String, String>;
@@ -53,7 +58,7 @@ impl Client {
             let order = format!("state=open&sort=updated&direction=desc&per_page={PAGE_PULLS}");
             format!("/repos/{}/pulls?{order}&page={page}", path_safe(repository))
         };
-        let mut answer = self.get(repository, &address(1), etags.get(repository).map(String::as_str))?;
+        let mut answer = self.get(PULLS, repository, &address(1), etags.get(repository).map(String::as_str))?;
         if answer.status == 304 {
             return Ok(Found::Same);
         }
@@ -74,7 +79,7 @@ impl Client {
                 let error = format!("{repository} has more than {} open pull requests", PAGES_MAX * PAGE_PULLS);
                 return Err(PostOutcome::Refused { error });
             }
-            answer = self.get(repository, &address(page), None)?;
+            answer = self.get(PULLS, repository, &address(page), None)?;
             pulls.append(&mut understand(&answer)?);
         }
         Ok(Found::Pulls(pulls))
@@ -83,7 +88,7 @@ impl Client {
     /// The newest status of each context: the combined status lists just those.
     fn statuses(&self, repository: &str, sha: &str) -> Result<Found, PostOutcome> {
         let path = format!("/repos/{}/commits/{}/status?per_page=100", path_safe(repository), path_safe(sha));
-        let answer = self.get(repository, &path, None)?;
+        let answer = self.get(STATUSES, repository, &path, None)?;
         let shown_there = json(&answer)?;
         let list = shown_there["statuses"].as_array().ok_or_else(|| unreadable(&answer))?;
         let shown = |status: &Value| {
@@ -102,7 +107,7 @@ impl Client {
     fn failed_deliveries(&self, repository: &str, hook_path: &str) -> Result<Found, PostOutcome> {
         let hooks = format!("/repos/{}/hooks", path_safe(repository));
         let none = Ok(Found::Deliveries(Vec::new()));
-        let answer = match self.get(repository, &format!("{hooks}?per_page=100"), None) {
+        let answer = match self.get(HOOKS, repository, &format!("{hooks}?per_page=100"), None) {
             Err(PostOutcome::Refused { .. }) => return none,
             answer => answer?,
         };
@@ -112,7 +117,8 @@ impl Client {
         let Some(hook_id) = list.iter().find(ours).and_then(|h| h["id"].as_u64()) else {
             return none;
         };
-        let answer = self.get(repository, &format!("{hooks}/{hook_id}/deliveries?per_page=100"), None)?;
+        let list = format!("{hooks}/{hook_id}/deliveries?per_page=100");
+        let answer = self.get(HOOKS, repository, &list, None)?;
         let deliveries = json(&answer)?;
         let mut arrived: BTreeMap<String, bool> = BTreeMap::new();
         let deliveries = deliveries.as_array().ok_or_else(|| unreadable(&answer))?;
@@ -135,13 +141,13 @@ impl Client {
         if answer.status == 404 {
             return Ok(Found::Permission(false));
         }
-        let said = json(&self.judged(answer, repository, None)?)?;
+        let said = json(&self.judged(answer, PEOPLE, repository, None)?)?;
         let writes = |field: &str| matches!(said[field].as_str(), Some("write" | "maintain" | "admin"));
         Ok(Found::Permission(writes("permission") || writes("role_name")))
     }
 
-    fn get(&self, repository: &str, path: &str, etag: Option<&str>) -> Result<Answer, PostOutcome> {
-        self.judged(self.fetch(path, etag)?, repository, etag)
+    fn get(&self, purpose: Purpose, repository: &str, path: &str, etag: Option<&str>) -> Result<Answer, PostOutcome> {
+        self.judged(self.fetch(path, etag)?, purpose, repository, etag)
     }
 
     fn fetch(&self, path: &str, etag: Option<&str>) -> Result<Answer, PostOutcome> {
@@ -149,11 +155,17 @@ impl Client {
         answer.map_err(|e| PostOutcome::Unreachable { error: self.clean(&e), wait: None })
     }
 
-    fn judged(&self, answer: Answer, repository: &str, etag: Option<&str>) -> Result<Answer, PostOutcome> {
+    fn judged(
+        &self,
+        answer: Answer,
+        purpose: Purpose,
+        repository: &str,
+        etag: Option<&str>,
+    ) -> Result<Answer, PostOutcome> {
         if answer.status == 200 || (answer.status == 304 && etag.is_some()) {
             return Ok(answer);
         }
-        match self.judge(&answer, repository, unix_now()) {
+        match self.judge(&answer, purpose, repository, unix_now()) {
             // Another 2xx or a 304 to nothing: no GitHub does that, but something between may.
             PostOutcome::Accepted => Err(unreadable(&answer)),
             // The token is good for other things, or there is no such list here: nothing to learn, and no alarm.

@@ -13,7 +13,20 @@ const LIMITED_WAIT_MIN: Duration = Duration::from_secs(60);
 /// The longest wait that is believed. GitHub counts by the hour.
 const LIMITED_WAIT_MAX: Duration = Duration::from_secs(3600);
 
-const PERMISSION: &str = "the permission \"Commit statuses: write\"";
+/// In GitHub's answers to tokens with permissions of their own: what a call needs.
+/// See <https://docs.github.com/rest/using-the-rest-api/troubleshooting-the-rest-api#insufficient-permissions>.
+const ACCEPTED: &str = "x-accepted-github-permissions";
+
+/// What a call is for.
+#[derive(Clone, Copy)]
+pub(super) struct Purpose {
+    /// What a token without the permission may not do: "post statuses on" a repository.
+    pub act: &'static str,
+    /// As the token's page at GitHub calls it.
+    pub permission: &'static str,
+}
+
+const POSTING: Purpose = Purpose { act: "post statuses on", permission: "Commit statuses: write" };
 
 impl Client {
     /// Posts one commit status and waits for the answer, at most 20 s. Never retries.
@@ -30,7 +43,7 @@ impl Client {
             "context": post.context,
         });
         match self.call(token, &path, Ask::Post(body.to_string().as_bytes())) {
-            Ok(answer) => self.judge(&answer, &post.repository, unix_now()),
+            Ok(answer) => self.judge(&answer, POSTING, &post.repository, unix_now()),
             Err(error) => PostOutcome::Unreachable { error: self.clean(&error), wait: None },
         }
     }
@@ -39,15 +52,17 @@ impl Client {
     pub(super) fn token_or_refusal(&self) -> Result<&str, PostOutcome> {
         self.token.as_deref().ok_or_else(|| PostOutcome::TokenRefused {
             error: format!(
-                "There is no GitHub token. Make one with {PERMISSION} and name its file in github.token_file, \
-                 or provide it as the credential github-token or in GITHUB_TOKEN"
+                "There is no GitHub token. Make one with the permission \"{}\" and name its file in \
+                 github.token_file, or provide it as the credential github-token or in GITHUB_TOKEN",
+                POSTING.permission
             ),
         })
     }
 
     /// `box_time`: UTC seconds since 1970, for answers without a `Date`.
-    pub(super) fn judge(&self, answer: &Answer, repository: &str, box_time: i64) -> PostOutcome {
+    pub(super) fn judge(&self, answer: &Answer, purpose: Purpose, repository: &str, box_time: i64) -> PostOutcome {
         let status = answer.status;
+        let needs = || self.clean(&needs(&answer.headers, purpose));
         let said = match message(&answer.body) {
             Some(message) => format!("{status}: {}", self.clean(&message)),
             None => status.to_string(),
@@ -63,16 +78,18 @@ impl Client {
             401 => PostOutcome::TokenRefused {
                 error: format!(
                     "GitHub does not accept the token ({said}): it is wrong, expired or revoked. Make a new one \
-                     with {PERMISSION}, store it in its place and restart pilotlight"
+                     with {}, store it in its place and restart pilotlight",
+                    needs()
                 ),
             },
             403 => PostOutcome::TokenRefused {
-                error: format!("The token may not post statuses on {repository} ({said}). Give it {PERMISSION}"),
+                error: format!("The token may not {} {repository} ({said}). Give it {}", purpose.act, needs()),
             },
             404 => PostOutcome::TokenRefused {
                 error: format!(
                     "GitHub shows no repository {repository} to this token ({said}). Give it access to the \
-                     repository with {PERMISSION}, or correct the name in the configuration"
+                     repository with {}, or correct the name in the configuration",
+                    needs()
                 ),
             },
             // A proxy's, or a timeout's: both pass.
@@ -86,6 +103,26 @@ impl Client {
             },
         }
     }
+}
+
+/// The permissions that a call needs: GitHub's own word where its answer has one, such as `contents=read,checks=read;
+/// administration=read`, where either set will do.
+fn needs(headers: &HeaderMap, purpose: Purpose) -> String {
+    let told = headers.get(ACCEPTED).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let one = |word: &str| {
+        let (name, level) = word.trim().split_once('=')?;
+        // As they are called on the token's page.
+        let mut name = match name {
+            "statuses" => "commit statuses".to_owned(),
+            "repository_hooks" => "webhooks".to_owned(),
+            other => other.replace('_', " "),
+        };
+        name.get_mut(..1)?.make_ascii_uppercase();
+        Some(format!("\"{name}: {level}\""))
+    };
+    let set = |words: &str| words.split(',').map(one).collect::<Option<Vec<_>>>().map(|all| all.join(" and "));
+    let sets = told.split(';').map(set).collect::<Option<Vec<_>>>().map(|all| all.join(", or "));
+    format!("the permission {}", sets.unwrap_or_else(|| format!("\"{}\"", purpose.permission)))
 }
 
 /// Each segment percent-encoded, slashes kept.

@@ -72,6 +72,9 @@ const ANSWERS: &str = r#"
 429 Too Many Requests | | <html>slow down</html> => wait 60s: GitHub limits our requests (429)
 401 Unauthorized | | {"message": "Bad credentials"} => token: GitHub does not accept the token (401: Bad credentials): it is wrong, expired or revoked. Make a new one with the permission "Commit statuses: write", store it in its place and restart pilotlight
 403 Forbidden | x-ratelimit-remaining: 4999 | {"message": "Resource not accessible by personal access token"} => token: The token may not post statuses on acme/app (403: Resource not accessible by personal access token). Give it the permission "Commit statuses: write"
+403 Forbidden | x-accepted-github-permissions: statuses=write | {} => token: The token may not post statuses on acme/app (403). Give it the permission "Commit statuses: write"
+403 Forbidden | x-accepted-github-permissions: contents=read,checks=write;administration=read | {} => token: The token may not post statuses on acme/app (403). Give it the permission "Contents: read" and "Checks: write", or "Administration: read"
+403 Forbidden | x-accepted-github-permissions: ,=; | {} => token: The token may not post statuses on acme/app (403). Give it the permission "Commit statuses: write"
 404 Not Found | | {"message": "Not Found"} => token: GitHub shows no repository acme/app to this token (404: Not Found). Give it access to the repository with the permission "Commit statuses: write", or correct the name in the configuration
 422 No | | {"message": "Validation Failed", "errors": [{"code": "custom", "message": "description is too long"}]} => refused: GitHub refuses this status (422: Validation Failed: description is too long)
 422 No | | {"message": "Validation Failed", "errors": ["No commit found for SHA"]} => refused: GitHub refuses this status (422: Validation Failed: No commit found for SHA)
@@ -340,6 +343,42 @@ fn when_a_token_expires() {
     ];
     for (text, expected) in cases {
         assert_eq!(super::client::expiration(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn each_question_names_its_own_permission() {
+    let (repository, sha) = (|| "acme/app".to_owned(), || SHA.to_owned());
+    let hook = answer("200 OK", "", r#"[{"id": 7, "config": {"url": "https://box.example/hook"}}]"#);
+    let table = [
+        (LookUp::Pulls { repository: repository() }, None, "list the pull requests of", "Pull requests: read"),
+        (
+            LookUp::Statuses { repository: repository(), sha: sha() },
+            None,
+            "read the statuses of",
+            "Commit statuses: read",
+        ),
+        (
+            LookUp::External { repository: repository(), sha: sha() },
+            None,
+            "read the statuses of",
+            "Commit statuses: read",
+        ),
+        (LookUp::Deliveries { repository: repository() }, Some(hook), "look at the webhooks of", "Webhooks: read"),
+        (
+            LookUp::Permission { repository: repository(), user: "alice".to_owned() },
+            None,
+            "ask who may write to",
+            "Metadata: read",
+        ),
+    ];
+    for (what, first, act, permission) in table {
+        let refusal = answer("403 Forbidden", "", "{}");
+        let github = StandIn::start(first.into_iter().chain([refusal]).collect());
+        let found = github.client(LONG).look_up(&what, "/hook", &mut Etags::default(), &|_, _| Ok(Vec::new()));
+        let expected =
+            format!("refused: The token may not {act} acme/app (403). Give it the permission \"{permission}\"");
+        assert_eq!(words(found.expect_err("it is refused")), expected);
     }
 }
 

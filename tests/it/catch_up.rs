@@ -223,7 +223,7 @@ fn lies(body: &str, words: &str) {
     scene.shown(&sha, "test", "success");
     scene.github.say(200, &[], body);
     scene.daemon.signal(Signal::HUP);
-    let line = scene.daemon.wait_for_log("GitHub can't be asked, trying again: ");
+    let line = scene.daemon.wait_for_log("GitHub can't be asked for the pull requests of ");
     assert!(line.contains(words) && line.len() < 600, "{line}");
     scene.github.heal();
     scene.daemon.signal(Signal::HUP);
@@ -282,7 +282,7 @@ fn no_tls_and_no_address_are_outages_with_clear_words() {
     ] {
         let config = TestConfig::new(url).repository(APP, &origin.url(), &[("test", "true")]);
         let mut daemon = Daemon::start(&config);
-        let line = daemon.wait_for_log("GitHub can't be asked, trying again: ");
+        let line = daemon.wait_for_log("GitHub can't be asked for the pull requests of ");
         assert!(line.contains(words), "{line}");
         let sha = origin.commit(&[]);
         origin.publish_pull(1, &sha);

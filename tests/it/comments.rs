@@ -1,10 +1,14 @@
 //! Words in comments, by the whole daemon: payloads as GitHub sends them, and its answers about who wrote them.
 
+use rustix::process::Signal;
 use serde_json::json;
 
+use crate::check::doctor;
 use crate::support::PATIENCE;
-use crate::support::daemon::fresh_guid;
+use crate::support::config::TestConfig;
+use crate::support::daemon::{Daemon, fresh_guid};
 use crate::support::payload::{comment, pull};
+use crate::support::repo::Origin;
 use crate::support::scene::{APP, Scene, WAITS};
 
 const TEST: [(&str, &str); 1] = [("test", "true")];
@@ -104,6 +108,30 @@ fn a_crowd_of_strangers_costs_few_calls() {
     for n in 0..4 {
         assert_eq!(questions(&scene, &format!("stranger-{n}")), 1);
     }
+}
+
+/// One question is answered all the time, another never.
+#[test]
+fn what_github_will_not_say_is_logged_once_and_with_the_permission_that_lacks() {
+    let refused =
+        |login: &str| (format!("/repos/{APP}/collaborators/{login}/permission").leak() as &str, 403, json!({}));
+    let github = doctor(vec![("/repos/acme/app/pulls", 200, json!([])), refused("alice"), refused("carol")]);
+    let origin = Origin::new();
+    let daemon = Daemon::start(&TestConfig::new(&github).repository(APP, &origin.url(), &TEST));
+    let sha = origin.commit(&[]);
+    origin.publish_pull(1, &sha);
+    assert_eq!(daemon.hook("pull_request", &pull("opened", APP, 1, &sha, 0).json(), false).0, 202);
+    for login in ["alice", "carol"] {
+        assert_eq!(daemon.hook("issue_comment", &comment(APP, 1, login, "/test"), true).0, 200);
+        daemon.wait_for_log(&format!("/test by {login} on acme/app#1: GitHub does not say"));
+        // A list that is given comes between.
+        daemon.signal(Signal::HUP);
+    }
+    let said = daemon.log();
+    let lines: Vec<_> = said.lines().filter(|line| line.contains("be asked") && line.contains("who may")).collect();
+    let expected = "warn: GitHub can't be asked for who may write to acme/app, so no comment counts: The token may not \
+                    ask who may write to acme/app (403). Give it the permission \"Metadata: read\"";
+    assert_eq!(lines, [expected]);
 }
 
 #[test]

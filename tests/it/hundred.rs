@@ -49,7 +49,7 @@ fn github_is_back(run: &str, state_in_the_end: &str) {
     let new: Vec<_> = PUSHED.chain(OPENED).map(|number| (number, origin.commit(&[]))).collect();
     new.iter().for_each(|(number, sha)| origin.publish_pull(*number, sha));
     daemon.restart(&config);
-    daemon.wait_for_log("GitHub can't be asked, trying again: ");
+    daemon.wait_for_log("GitHub can't be asked for the pull requests of ");
 
     // As `fill` has it: the pull request after the build's number has that build's sha.
     let old = |number: u64| format!("{:040x}", number - 1);
