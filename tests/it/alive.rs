@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,8 +14,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::PATIENCE;
+use crate::support::github::StatusPost;
 use crate::support::payload::pull;
-use crate::support::scene::{APP, Scene, WAITS};
+use crate::support::scene::{APP, Scene, WAITS, wait_until_gone};
 
 /// As `WATCHDOG_USEC` has it: systemd would restart a daemon that is silent for longer.
 const WATCHDOG: Duration = Duration::from_secs(2);
@@ -219,4 +221,56 @@ fn a_build_whose_worker_stands_still_can_be_cancelled() {
     let (second, _) = scene.open(2);
     scene.cues.go();
     scene.shown(&second, "test", "success");
+}
+
+/// A scene with a git in front of the real one: its first fetch says its process id, then waits in `read` for ever. The
+/// directory is that git's.
+fn with_a_fetch_that_waits() -> (Scene, TempDir) {
+    let dir = TempDir::new().expect("a temporary directory");
+    let path = std::env::var("PATH").expect("a way to git");
+    let scene = Scene::with(&[("test", "true")], |c| c.env("PATH", &format!("{}:{path}", dir.path().display())));
+    let script = scene.cues.command(
+        "#!/bin/sh\ncase \" $* \" in *' fetch '*) mkdir \"$0.waited\" 2> /dev/null && { echo git $$ > @say; read _ < @go; } ;; esac\n\
+         PATH=${PATH#*:} exec git \"$@\"\n",
+    );
+    let text = dir.path().join("text");
+    std::fs::write(&text, script).unwrap();
+    // Copied by another process: what we had open for writing, a fork of another test could keep busy.
+    let copied = Command::new("install").arg(&text).arg(dir.path().join("git")).status();
+    assert!(copied.is_ok_and(|status| status.success()));
+    (scene, dir)
+}
+
+#[test]
+fn a_fetch_that_stands_still_can_be_cancelled() {
+    let (scene, _git) = with_a_fetch_that_waits();
+    let (first, _) = scene.open(1);
+    let git = scene.cues.hear_pid("git ");
+    kill_process(Pid::from_raw(git).expect("a process"), Signal::STOP).unwrap();
+    let (second, waiting) = scene.open(2);
+    assert_eq!(scene.daemon.get_json(&format!("/api/v1/builds/{waiting}"))["state"], "queued");
+    let (status, answer) = scene.daemon.hook("pull_request", &pull("closed", APP, 1, &first, 1).json(), false);
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(scene.shown(&first, "test", "error").description, "Cancelled: the pull request was closed");
+    wait_until_gone(git);
+    scene.shown(&second, "test", "success");
+}
+
+/// By the daemon's own limit for a fetch, which nobody makes shorter.
+#[test]
+#[ignore = "ten minutes: `.ci/slow limits`"]
+fn a_fetch_that_stands_still_for_ever_is_ended_and_tried_again() {
+    const FETCH_MAX: Duration = Duration::from_secs(600);
+    let (scene, _git) = with_a_fetch_that_waits();
+    let (first, id) = scene.open(1);
+    let git = scene.cues.hear_pid("git ");
+    kill_process(Pid::from_raw(git).expect("a process"), Signal::STOP).unwrap();
+    let (second, _) = scene.open(2);
+    let words = format!("Waiting for {} to be fetched, trying again", &first[..7]);
+    let tried = |p: &StatusPost| p.accepted() && p.sha == first && p.state == "pending" && p.description == words;
+    scene.github.wait_for(|posts| posts.iter().any(tried), FETCH_MAX + PATIENCE);
+    wait_until_gone(git);
+    scene.shown(&second, "test", "success");
+    scene.shown(&first, "test", "success");
+    assert_eq!(scene.daemon.wait_build(id, "success")["attempt"], 1);
 }

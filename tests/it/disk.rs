@@ -5,11 +5,11 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use rustix::fs::statvfs;
+use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,7 +17,7 @@ use crate::support::PATIENCE;
 use crate::support::config::SECRET;
 use crate::support::daemon::{encode, fresh_guid, sign};
 use crate::support::github::StatusPost;
-use crate::support::http::Reply;
+use crate::support::http::{Reply, Sent};
 use crate::support::payload::pull;
 use crate::support::scene::{APP, Scene, WAITS};
 
@@ -56,7 +56,10 @@ impl Disk {
     /// A daemon whose state and cache are here.
     fn scene(&self, checks: &[(&str, &str)]) -> Scene {
         let quoted = |name: &str| format!("{:?}", self.path(name));
-        Scene::with(checks, |c| c.set("storage.state_dir", &quoted("state")).set("storage.cache_dir", &quoted("cache")))
+        Scene::with(checks, |c| {
+            let c = c.set("storage.state_dir", &quoted("state")).set("storage.cache_dir", &quoted("cache"));
+            c.set("lights.driver", "\"terminal\"")
+        })
     }
 
     fn free_bytes(&self) -> u64 {
@@ -86,26 +89,16 @@ impl Drop for Disk {
     }
 }
 
-/// Waits until the lamp tells so. Each question is also an occasion to look at the disk.
-#[track_caller]
-fn wait_for_lamp(scene: &Scene, part: &str) -> Value {
-    wait_for_lamp_where(scene, |reason| reason.contains(part))
-}
-
-#[track_caller]
-fn wait_for_lamp_where(scene: &Scene, wanted: impl Fn(&str) -> bool) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let lamp = scene.daemon.get_json("/api/v1/lights");
-        if lamp["reason"].as_str().is_some_and(&wanted) {
-            return lamp;
-        }
-        assert!(Instant::now() < deadline, "the lamp does not tell it: {lamp}");
-        thread::sleep(Duration::from_millis(100));
-    }
+/// The lamp that can't tell, and why.
+fn cannot_tell(why: &str) -> String {
+    format!("lamp: red on, yellow on, green off (Can't tell: {why}")
 }
 
 fn deliver(scene: &Scene, guid: &str, payload: &Value) -> Reply {
+    send(scene, guid, payload).reply()
+}
+
+fn send(scene: &Scene, guid: &str, payload: &Value) -> Sent {
     let (content_type, body) = encode(payload, false);
     let headers = [
         ("Content-Type", content_type),
@@ -114,20 +107,39 @@ fn deliver(scene: &Scene, guid: &str, payload: &Value) -> Reply {
         ("X-GitHub-Hook-ID", "1"),
         ("X-Hub-Signature-256", &sign(SECRET, &body)),
     ];
-    scene.daemon.hook_raw(&headers, &body)
+    scene.daemon.hook_sent(&headers, &body)
 }
 
-/// Once it was saved nothing is refused any more; but a sweep may have made room for a moment before.
+/// Once it was saved nothing is refused any more; but a sweep may have made room for a moment before. The build.
 #[track_caller]
-fn deliver_until_saved(scene: &Scene, guid: &str, payload: &Value) -> Reply {
+fn deliver_until_saved(scene: &Scene, guid: &str, payload: &Value) -> i64 {
     let deadline = Instant::now() + PATIENCE;
     loop {
+        let logged = scene.daemon.logged();
         let reply = deliver(scene, guid, payload);
         if reply.status == 202 {
-            return reply;
+            return reply.json()["build"].as_i64().expect("a build");
         }
         assert!(reply.status == 503 && Instant::now() < deadline, "{}: {}", reply.status, reply.text());
-        thread::sleep(Duration::from_millis(100));
+        scene.daemon.wait_for_log_after(logged, "saving works again");
+    }
+}
+
+/// Waits for the end of what ran when the disk was full: whether that could be saved, or it runs again, the disk decided.
+#[track_caller]
+fn ended_somehow(scene: &Scene, sha: &str) -> String {
+    let ended = |p: &StatusPost| p.accepted() && p.sha == sha && (p.state == "success" || p.description == ENDED);
+    scene.github.wait_for(|posts| posts.iter().any(ended), PATIENCE);
+    scene.github.latest(APP, sha, "test").expect("a post").state
+}
+
+/// Lets all these heads' builds go on, until each has passed.
+#[track_caller]
+fn all_pass(scene: &Scene, builds: &[(String, i64)]) {
+    for (sha, id) in builds {
+        scene.cues.go();
+        scene.shown(sha, "test", "success");
+        assert_eq!(scene.daemon.wait_build(*id, "success")["sha"], sha.as_str());
     }
 }
 
@@ -148,8 +160,7 @@ fn below_the_floor_builds_wait_say_so_and_go_on_when_there_is_room() {
     scene.described(&queued, "Queued");
 
     let filler = disk.fill(SHORT_BYTES);
-    let lamp = wait_for_lamp(&scene, "Can't tell: the disk is full: ");
-    assert_eq!([&lamp["red"], &lamp["yellow"], &lamp["green"]], ["on", "on", "off"], "{lamp}");
+    scene.daemon.wait_for_stdout(&cannot_tell("the disk is full: "));
     assert!(scene.daemon.get_text("/", &[]).text().contains("the disk is full: "));
     scene.daemon.wait_for_log("3 MiB are needed: no build starts until there is room");
     let checked = scene.daemon.cli(&["check", "--offline"]);
@@ -166,7 +177,7 @@ fn below_the_floor_builds_wait_say_so_and_go_on_when_there_is_room() {
     scene.daemon.wait_for_log("no build starts until there is room");
     let (later, _) = scene.open(4);
     scene.described(&later, NO_SPACE);
-    wait_for_lamp(&scene, "Can't tell: the disk is full");
+    scene.daemon.wait_for_stdout(&cannot_tell("the disk is full: "));
     let heard = scene.cues.heard();
     assert!([&queued, &late, &later].iter().all(|sha| !heard.contains(*sha)), "{heard}");
 
@@ -207,27 +218,68 @@ fn with_no_byte_left_nothing_that_was_accepted_is_lost() {
         }
     }
     assert!(refused.len() >= 5, "the disk never was full: {} accepted", accepted.len());
-    let lamp = wait_for_lamp(&scene, "Can't tell: nothing can be saved");
-    assert_eq!([&lamp["red"], &lamp["yellow"], &lamp["green"]], ["on", "on", "off"], "{lamp}");
+    scene.daemon.wait_for_stdout(&cannot_tell("nothing can be saved"));
     assert!(scene.daemon.get_text("/", &[]).text().contains("nothing can be saved"));
 
+    let logged = scene.daemon.logged();
     fs::remove_file(filler).unwrap();
-    scene.daemon.wait_for_log("saving works again");
-    wait_for_lamp_where(&scene, |reason| !reason.starts_with("Can't tell"));
-    // Whether its end could be saved, or it runs again, the disk decided.
+    scene.daemon.wait_for_log_after(logged, "saving works again");
+    let lamp = scene.daemon.get_json("/api/v1/lights");
+    assert!(!lamp["reason"].as_str().unwrap().starts_with("Can't tell"), "{lamp}");
     scene.cues.go();
-    let shown = |p: &StatusPost| p.accepted() && p.sha == running && (p.state == "success" || p.description == ENDED);
-    scene.github.wait_for(|posts| posts.iter().any(shown), PATIENCE);
-    scene.daemon.wait_build(first, &scene.github.latest(APP, &running, "test").expect("a post").state);
+    let last = ended_somehow(&scene, &running);
+    scene.daemon.wait_build(first, &last);
     for (guid, payload, sha) in refused {
-        let reply = deliver_until_saved(&scene, &guid, &payload);
-        accepted.push((sha, reply.json()["build"].as_i64().expect("a build")));
+        accepted.push((sha, deliver_until_saved(&scene, &guid, &payload)));
     }
-    for (sha, id) in &accepted {
-        scene.cues.go();
-        scene.shown(sha, "test", "success");
-        assert_eq!(scene.daemon.wait_build(*id, "success")["sha"], sha.as_str());
+    all_pass(&scene, &accepted);
+    assert_eq!(scene.daemon.sigterm().code(), Some(0));
+    is_sound(&disk);
+}
+
+#[test]
+fn a_daemon_that_stood_still_while_its_disk_was_full_has_lost_nothing() {
+    let Some(disk) = Disk::mount() else { return };
+    let mut scene = disk.scene(&[("test", WAITS)]);
+    let (running, first) = scene.open(1);
+    scene.cues.hear(&running);
+    scene.daemon.wait_build(first, "running");
+
+    scene.daemon.signal(Signal::STOP);
+    let filler = disk.fill(0);
+    let sent: Vec<_> = (2..=9)
+        .map(|number| {
+            let sha = scene.commit(number, &[]);
+            let (guid, payload) = (fresh_guid(), pull("opened", APP, number, &sha, 0).json());
+            (send(&scene, &guid, &payload), guid, payload, sha)
+        })
+        .collect();
+    // What runs ends meanwhile.
+    scene.cues.go();
+    scene.daemon.signal(Signal::CONT);
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    for (sent, guid, payload, sha) in sent {
+        let reply = sent.reply();
+        match reply.status {
+            202 => accepted.push((sha, reply.json()["build"].as_i64().expect("a build"))),
+            503 => refused.push((guid, payload, sha)),
+            status => panic!("{status}: {}", reply.text()),
+        }
     }
+
+    scene.daemon.wait_for_stdout(&cannot_tell(""));
+    // Room is made while it stands still once more.
+    scene.daemon.signal(Signal::STOP);
+    fs::remove_file(filler).unwrap();
+    scene.daemon.signal(Signal::CONT);
+    for (guid, payload, sha) in refused {
+        accepted.push((sha, deliver_until_saved(&scene, &guid, &payload)));
+    }
+    scene.cues.go();
+    all_pass(&scene, &accepted);
+    let last = ended_somehow(&scene, &running);
+    scene.daemon.wait_build(first, &last);
+    assert_eq!(scene.daemon.get_json("/api/v1/lights")["green"], "on");
     assert_eq!(scene.daemon.sigterm().code(), Some(0));
     is_sound(&disk);
 }

@@ -263,6 +263,14 @@ fn a_fetch_that_takes_too_long_is_stopped() {
 }
 
 #[test]
+fn a_git_that_stands_still_is_stopped_too() {
+    let (cancel, _keep) = std::io::pipe().unwrap();
+    let args = ["-c", "alias.stand=!echo here >&2; kill -STOP 0", "stand"].map(OsStr::new);
+    let said = failed(bare(None, "").run(&args, None, soon(cancel.as_fd(), 1_000)));
+    assert_eq!(said, "here\n\nfatal: git took too long and was stopped");
+}
+
+#[test]
 fn the_gist_of_what_git_says() {
     let table = [
         ("", "git gave no reason"),

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::PATIENCE;
 use super::config::{Room, SECRET, TestConfig};
-use super::http::{Reply, request};
+use super::http::{Reply, Sent, request, send};
 use super::process::{Finished, Process};
 
 /// Between two looks at the JSON API, which cannot tell of changes by itself.
@@ -82,6 +82,17 @@ impl Daemon {
         self.run.process.stderr.wait_for(part, PATIENCE)
     }
 
+    /// How many lines this life has logged.
+    pub fn logged(&self) -> usize {
+        self.run.process.stderr.count()
+    }
+
+    /// Waits for such a line past the first `seen` ones.
+    #[track_caller]
+    pub fn wait_for_log_after(&self, seen: usize, part: &str) -> String {
+        self.run.process.stderr.wait_for_after(seen, part, PATIENCE)
+    }
+
     /// What this life has logged so far.
     pub fn log(&self) -> String {
         self.run.process.stderr.text()
@@ -136,7 +147,13 @@ impl Daemon {
     /// A `POST` to the webhooks' path with these headers and nothing added but what HTTP needs.
     #[track_caller]
     pub fn hook_raw(&self, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-        request(&self.run.hooks, "POST", "/event_handler", headers, body)
+        self.hook_sent(headers, body).reply()
+    }
+
+    /// The same without waiting for the answer.
+    #[track_caller]
+    pub fn hook_sent(&self, headers: &[(&str, &str)], body: &[u8]) -> Sent {
+        send(&self.run.hooks, "POST", "/event_handler", headers, body)
     }
 
     /// JSON from the dashboard, which must answer 200.

@@ -46,9 +46,15 @@ impl Reply {
     }
 }
 
-/// One request on a connection of its own. `Host`, `Content-Length` and `Connection` are added unless given.
+/// One request on a connection of its own, and its answer.
 #[track_caller]
 pub fn request(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+    send(address, method, path, headers, body).reply()
+}
+
+/// Sends a request on a connection of its own. `Host`, `Content-Length` and `Connection` are added unless given.
+#[track_caller]
+pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Sent {
     let given = |name: &str| headers.iter().any(|(n, _)| n.eq_ignore_ascii_case(name));
     let mut head = format!("{method} {path} HTTP/1.1\r\n");
     let length = body.len().to_string();
@@ -60,24 +66,43 @@ pub fn request(address: &str, method: &str, path: &str, headers: &[(&str, &str)]
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");
     }
-    let raw = raw(address, &[head.as_bytes(), b"\r\n", body].concat());
-    parse_reply(&raw)
+    Sent::new(address, &[head.as_bytes(), b"\r\n", body].concat())
 }
 
 /// Sends these bytes as they are and returns everything that comes back until the other side closes.
 #[track_caller]
 pub fn raw(address: &str, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("connecting to {address}: {e}"));
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // A server that refuses early may close before it has read everything.
-    let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    if let Err(error) = stream.read_to_end(&mut answer) {
-        // Closed early it may also be reset, after the answer.
-        let reset = error.kind() == ErrorKind::ConnectionReset && !answer.is_empty();
-        assert!(reset, "reading from {address}: {error} after {:?}", String::from_utf8_lossy(&answer));
+    Sent::new(address, bytes).answer()
+}
+
+/// What was sent and waits for its answer.
+pub struct Sent(TcpStream);
+
+impl Sent {
+    #[track_caller]
+    fn new(address: &str, bytes: &[u8]) -> Sent {
+        let mut stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("connecting to {address}: {e}"));
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // A server that refuses early may close before it has read everything.
+        let _ = stream.write_all(bytes);
+        Sent(stream)
     }
-    answer
+
+    #[track_caller]
+    fn answer(mut self) -> Vec<u8> {
+        let mut answer = Vec::new();
+        if let Err(error) = self.0.read_to_end(&mut answer) {
+            // Closed early it may also be reset, after the answer.
+            let reset = error.kind() == ErrorKind::ConnectionReset && !answer.is_empty();
+            assert!(reset, "reading: {error} after {:?}", String::from_utf8_lossy(&answer));
+        }
+        answer
+    }
+
+    #[track_caller]
+    pub fn reply(self) -> Reply {
+        parse_reply(&self.answer())
+    }
 }
 
 #[track_caller]

@@ -108,10 +108,21 @@ impl Lines {
         self.0.0.lock().expect("no gathering thread panics").lines.join("\n")
     }
 
+    /// How many lines have come.
+    pub fn count(&self) -> usize {
+        self.0.0.lock().expect("no gathering thread panics").lines.len()
+    }
+
     /// Waits for a line that holds `part` and returns it; panics with all lines after `limit` or at their end.
     #[track_caller]
     pub fn wait_for(&self, part: &str, limit: Duration) -> String {
-        let found = |g: &Gathered| g.lines.iter().find(|line| line.contains(part)).cloned();
+        self.wait_for_after(0, part, limit)
+    }
+
+    /// The same, past the first `seen` lines.
+    #[track_caller]
+    pub fn wait_for_after(&self, seen: usize, part: &str, limit: Duration) -> String {
+        let found = |g: &Gathered| g.lines.iter().skip(seen).find(|line| line.contains(part)).cloned();
         let lock = self.0.0.lock().expect("no gathering thread panics");
         let wait = self.0.1.wait_timeout_while(lock, limit, |g| found(g).is_none() && !g.ended);
         let (gathered, _) = wait.expect("no gathering thread panics");
