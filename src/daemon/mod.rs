@@ -3,6 +3,7 @@
 mod act;
 mod inbox;
 mod notify;
+mod opened;
 mod reload;
 mod retention;
 pub mod space;

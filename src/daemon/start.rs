@@ -1,40 +1,36 @@
 //! How the daemon starts, and how it ends.
 
-use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use rustix::fs::{FlockOperation, fcntl_lock};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::inbox::{Inbox, Receptionist, Signal};
-use super::{Addresses, Daemon, act, notify, space, watchdog};
+use super::inbox::{Inbox, Signal};
+use super::opened::Opened;
+use super::{Addresses, Daemon, act};
 use crate::builder::{self, BuilderConfig, Order};
 use crate::config::{self, Config};
-use crate::dashboard::{self, DashboardConfig};
 use crate::github::{self, Call, Client, GithubConfig};
-use crate::http::gate::{Gate, GateConfig, Limits, WebhookRules};
-use crate::http::message::Door;
+use crate::http::gate::WebhookRules;
 use crate::lights::{LampShow, Lights};
 use crate::logic::build::BuildId;
-use crate::logic::event::Now;
-use crate::logic::panel::Panel;
+use crate::logic::panel::{Panel, cant_tell};
 use crate::logic::rows::Rows;
-use crate::logic::state::State;
-use crate::store::Store;
 use crate::webhook;
 
 /// How long the end waits for threads: a worker's kill grace and a call to GitHub that is under way.
 const JOIN_MAX: Duration = Duration::from_secs(15);
+
+/// How long a start may leave the lamp dark before that is a riddle. A Pi 3 with a good card needs less.
+const DARK_MAX: Duration = Duration::from_millis(500);
 
 /// What a caller may add to the configuration.
 #[derive(Default)]
@@ -56,91 +52,14 @@ impl Daemon {
         make_directory(&config.state_dir)?;
         make_directory(&config.cache_dir)?;
         let lock = lock(&config.state_dir)?;
-        let (mut store, mut rows, _) = Store::open_or_begin_anew(&config.database())?;
-        no_number_twice(&mut rows, &config.state_dir);
-        let webhook = config.webhook.listen.map(|a| listen(a, "webhook.listen")).transpose()?;
-        let dashboard = config.dashboard.listen.map(|a| listen(a, "dashboard.listen")).transpose()?;
-        let address = |l: &Option<TcpListener>| l.as_ref().and_then(|l| l.local_addr().ok());
-        let addresses = Addresses { webhook: address(&webhook), dashboard: address(&dashboard) };
-        let dashboard_url = config.dashboard.url(addresses.dashboard.map_or(8080, |a| a.port()));
-
-        let now = Now { mono: Duration::ZERO, wall: super::wall(SystemTime::now()) };
-        let space = space::Space::look(&config);
-        let (state, first) = State::load_on(rows, config.policy(&dashboard_url), now, space.short.clone());
-        store.save(&first.changes).context("the state can't be saved")?;
-
-        let (outbox, inbox) = unbounded();
-        let (gate, front) = Gate::start(GateConfig {
-            webhook,
-            dashboard,
-            control: Some(listen_for_commands(&config.control_socket())?),
-            rules: rules(&config),
-            private_socket: config.state_dir.join("http.sock"),
-            limits: Limits::default(),
-        })?;
-        let (orders, calls, mut threads) = workers_of(&config, &outbox)?;
-        let hooks = Arc::new(RwLock::new(config.webhook.secret.clone()));
-        let (pages, requests) = unbounded();
-        let mut receptionist =
-            Receptionist { secret: hooks.clone(), inbox: outbox.clone(), dashboard: pages, refusal_logged: None };
-        threads.push(spawn("hooks", move || front.serve(|request| receptionist.receive(request)))?);
-        let (settings, to_main) = (dashboard_config(&config), outbox.clone());
-        threads.push(spawn("dashboard", move || {
-            dashboard::run(&settings, &requests, |ask| {
-                // Refused only while we end; the request then answers for itself.
-                let _ = to_main.send(Inbox::Ask(ask));
-            });
-        })?);
-
-        let mut daemon = Daemon {
-            lights: Lights::open(&config.lights).remembered_in(&config.state_dir),
-            config,
-            config_path: extras.config_path,
-            dashboard_url,
-            started,
-            state,
-            store,
-            watch: extras.watch,
-            inbox,
-            outbox: outbox.clone(),
-            replies: Default::default(),
-            noticed: None,
-            last_reply: 0,
-            runs: Default::default(),
-            last_run: 0,
-            orders,
-            calls,
-            hooks,
-            gate,
-            look_up_errors: Default::default(),
-            notify: notify::Notify::of_process(),
-            threads,
-            save_again_at: None,
-            space,
-            torn: false,
-            sweep_at: Duration::ZERO,
-            forget_at: Duration::ZERO,
-            sweeper: None,
-            ending: false,
-            _lock: lock,
-        };
-        if daemon.config.self_test {
-            daemon.lights.play(daemon.now().mono, LampShow::Test);
-        }
-        first.effects.into_iter().for_each(|effect| daemon.act(effect));
-        daemon.watch_over()?;
+        // First of all: whatever the lamp showed in an earlier life is dark from here on.
+        let mut lights = Lights::open(&config.lights).remembered_in(&config.state_dir);
+        let opened = with_lamp(&mut lights, started, config.self_test, || Opened::open(&config))?;
+        let (addresses, outbox) = (opened.addresses, opened.outbox.clone());
+        let (mut daemon, first) = opened.into_daemon(config, extras, started, lights, lock);
+        first.into_iter().for_each(|effect| daemon.act(effect));
         daemon.announce(addresses);
         Ok((daemon, addresses, outbox))
-    }
-
-    /// Starts the watchdog's thread, if systemd wants to be told that we live.
-    fn watch_over(&mut self) -> Result<()> {
-        let door = self.gate.address(Door::Control).cloned();
-        if let Some((every, door)) = watchdog::interval().zip(door) {
-            let inbox = self.outbox.clone();
-            spawn("watchdog", move || watchdog::run(every, &door, &inbox))?;
-        }
-        Ok(())
     }
 
     fn announce(&mut self, addresses: Addresses) {
@@ -177,6 +96,53 @@ impl Daemon {
         }
         lights.off();
         log::info!("pilotlight has stopped");
+    }
+}
+
+/// Does `work` beside the lamp, since a card may need long for it after a power cut. A start that takes no time shows
+/// nothing but the truth; a longer one that it can't tell yet. The colour test comes meanwhile, by choice. What fails at
+/// once, and may be tried again every few seconds, shows no colour.
+fn with_lamp<T: Send>(
+    lights: &mut Lights,
+    started: Instant,
+    self_test: bool,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let test = |lights: &mut Lights| {
+        if self_test {
+            lights.play(started.elapsed(), LampShow::Test);
+        }
+    };
+    thread::scope(|scope| {
+        let (busy, ends) = bounded::<()>(0);
+        let worker = thread::Builder::new().name("opening".to_owned()).spawn_scoped(scope, move || {
+            let _until_the_end = busy;
+            work()
+        })?;
+        let (mut dark, mut next) = (true, Some(DARK_MAX));
+        while still_busy(&ends, next.map(|at| started + at)) {
+            if std::mem::take(&mut dark) {
+                test(lights);
+                lights.show(started.elapsed(), &cant_tell("pilotlight is starting"));
+            }
+            lights.tick(started.elapsed());
+            next = lights.wake_at();
+        }
+        let done = worker.join().unwrap_or_else(|panic| resume_unwind(panic));
+        match &done {
+            Ok(_) if dark => test(lights),
+            Ok(_) => {}
+            Err(_) => lights.off(),
+        }
+        done
+    })
+}
+
+/// Waits for the end, until `deadline` at the latest; without one, however long it takes.
+fn still_busy(ends: &Receiver<()>, deadline: Option<Instant>) -> bool {
+    match deadline {
+        Some(at) => ends.recv_deadline(at) == Err(RecvTimeoutError::Timeout),
+        None => ends.recv().is_ok(),
     }
 }
 
@@ -242,16 +208,7 @@ pub fn workers_of(config: &Config, outbox: &Sender<Inbox>) -> Result<Workers> {
     Ok((orders, calls, threads))
 }
 
-fn dashboard_config(config: &Config) -> DashboardConfig {
-    DashboardConfig {
-        database: config.database(),
-        logs_dir: config.state_dir.join("logs"),
-        hostname: config.dashboard.hostname.clone(),
-        url_host: config.dashboard.url_host(),
-    }
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
     let guarded = move || {
         let _guard = EndWithUs;
         body();
@@ -302,26 +259,6 @@ fn lock(state_dir: &Path) -> Result<File> {
         bail!("another pilotlight runs with {}: stop it first", state_dir.display());
     }
     Ok(file)
-}
-
-fn listen(address: SocketAddr, key: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => anyhow::anyhow!("{address} is in use by another program: choose another {key}"),
-        _ => anyhow::anyhow!("{address} can't be listened on ({error}): choose another {key}"),
-    })
-}
-
-/// The control socket, for the daemon's user and root alone.
-fn listen_for_commands(path: &Path) -> Result<UnixListener> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            bail!("{} is in the way: {error}", path.display());
-        }
-        _ => {}
-    }
-    let listener = UnixListener::bind(path).with_context(|| format!("{} can't be listened on", path.display()))?;
-    fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    Ok(listener)
 }
 
 /// What builders need to know of `config`.

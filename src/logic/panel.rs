@@ -53,10 +53,15 @@ pub struct Panel {
     pub pull: Option<u64>,
 }
 
+/// What the lamp shows while nobody knows how things stand.
+pub fn cant_tell(trouble: &str) -> Panel {
+    Panel { red: Led::On, yellow: Led::On, reason: format!("Can't tell: {trouble}"), ..Panel::default() }
+}
+
 /// What the lamp shows for `state`: the contract's table. Not knowing wins over every result.
 pub(super) fn panel(state: &State, now: Now) -> Panel {
     if let Some(trouble) = trouble(state, now) {
-        return Panel { red: Led::On, yellow: Led::On, reason: format!("Can't tell: {trouble}"), ..Panel::default() };
+        return cant_tell(&trouble);
     }
     let candidates = open_builds(state);
     let followed = match state.policy.follow {

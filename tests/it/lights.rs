@@ -3,16 +3,17 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::PATIENCE;
-use crate::support::config::{SECRET, TOKEN, TestConfig};
+use crate::support::config::{Room, SECRET, TOKEN, TestConfig};
 use crate::support::daemon::{Daemon, encode, fresh_guid, sign};
 use crate::support::github::FakeGithub;
 use crate::support::http::request;
 use crate::support::payload::pull;
-use crate::support::process::run_to_end;
+use crate::support::process::{Process, run_to_end};
 use crate::support::relay::relay;
 use crate::support::repo::Origin;
 use crate::support::scene::{APP, Scene, WAITS};
@@ -173,6 +174,39 @@ fn a_test_of_the_lamp_goes_back_to_the_truth_even_when_that_has_changed() {
         "passed",
     ];
     assert!(order.map(at).is_sorted(), "{printed}");
+}
+
+/// After a power cut a card may need seconds to give out the database.
+#[test]
+fn a_long_start_shows_that_it_cant_tell_and_a_failing_one_no_colour() {
+    let cant_tell = "lamp: red on, yellow on, green off (Can't tell: pilotlight is starting)";
+    for (self_test, first, meanwhile) in [
+        ("true", "lamp: red on, yellow off, green off (lamp test)", "lamp: yellow on"),
+        ("false", cant_tell, cant_tell),
+    ] {
+        let config = TestConfig::new("http://127.0.0.1:1")
+            .set("lights.driver", "\"terminal\"")
+            .set("lights.self_test", self_test)
+            .repository(APP, "file:///nowhere", &[]);
+        let room = Room::new(&config);
+        fs::create_dir(room.path("state")).expect("a directory");
+        let card = Connection::open(room.path("state/pilotlight.db")).expect("a database");
+        card.execute_batch("BEGIN EXCLUSIVE").expect("ours alone");
+        let daemon = Process::start(&mut room.command(&["run"]));
+        daemon.stdout.wait_for(meanwhile, PATIENCE);
+        assert!(daemon.stdout.text().starts_with(first), "{}", daemon.stdout.text());
+        assert!(!daemon.stderr.text().contains("listening"), "{}", daemon.stderr.text());
+        card.execute_batch("ROLLBACK").expect("free again");
+        daemon.stdout.wait_for("lamp: dark (No pull request yet)", PATIENCE);
+
+        let again = room.cli(&["run"]);
+        assert_eq!((again.code, &*again.stdout), (Some(1), ""), "{}", again.stderr);
+        drop(daemon);
+        fs::remove_file(room.path("state/control.sock")).expect("left by a dead daemon");
+        fs::create_dir(room.path("state/control.sock")).expect("something in the way");
+        let failing = room.cli(&["run"]);
+        assert_eq!((failing.code, &*failing.stdout), (Some(1), "lamp: dark (pilotlight has stopped)"));
+    }
 }
 
 /// A delivery through a tunnel, GitHub's API behind the same distance, no colour test at the start.
