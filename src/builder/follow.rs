@@ -180,6 +180,8 @@ enum Step {
 pub struct Course<'a> {
     job: &'a Job,
     log: &'a mut Log,
+    /// By the worker's word: it had no need of the mirror any more.
+    pub checked_out: bool,
     phases: Vec<Phase>,
     began: Instant,
     /// Bytes of log that came.
@@ -195,7 +197,8 @@ enum Phase {
 
 impl<'a> Course<'a> {
     pub fn new(job: &'a Job, log: &'a mut Log) -> Course<'a> {
-        Course { job, log, phases: vec![Phase::Waits; job.checks.len()], began: Instant::now(), heard: 0 }
+        let phases = vec![Phase::Waits; job.checks.len()];
+        Course { job, log, checked_out: false, phases, began: Instant::now(), heard: 0 }
     }
 
     fn take(&mut self, frame: Frame) -> Result<Step, String> {
@@ -213,6 +216,10 @@ impl<'a> Course<'a> {
             }
             Frame::News(News::Cut { bytes }) => {
                 self.log.skip(bytes);
+                Ok(Step::Logged)
+            }
+            Frame::News(News::CheckedOut) => {
+                self.checked_out = true;
                 Ok(Step::Logged)
             }
             Frame::News(News::UnitEnded { .. }) => Err("it told of its own end".to_owned()),

@@ -9,6 +9,7 @@
 //! Everything here can be had again, so nothing waits for the card: a power cut may break a mirror, and a broken
 //! one is noticed and made anew.
 
+use std::cell::Cell;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -55,17 +56,25 @@ const FETCH: [&str; 6] = [
 ];
 
 /// Words of git that point at the mirror rather than at the remote.
-const DAMAGE: [&str; 9] = [
+const DAMAGE: [&str; 13] = [
     "corrupt",
+    "loose object",
     "is empty",
     "bad object",
     "bad config",
     "not a git repository",
     "valid object",
+    "valid commit",
+    "could not parse",
+    "Could not read",
     "unable to read",
     "unable to find",
     "necessary objects",
 ];
+
+/// How long a mirror that was read whole and found sound counts as that. Whoever can make git say words like those above
+/// again and again, as by the names of files, makes us read it no more often. A power cut ends us, and this with us.
+const SOUND_MAX: Duration = Duration::from_secs(3600);
 
 /// The longest sha and a line break, in bytes.
 const SHA_BYTES_MAX: usize = 65;
@@ -82,12 +91,15 @@ pub struct Fetched {
 pub struct Mirror {
     path: PathBuf,
     lock: PathBuf,
+    /// When all of it was read last.
+    sound_at: Cell<Option<Instant>>,
 }
 
 impl Mirror {
     pub fn new(state_dir: &Path, repository: &str) -> Mirror {
         let (dir, slug) = (state_dir.join("mirrors"), slug(repository));
-        Mirror { path: dir.join(format!("{slug}.git")), lock: dir.join(format!("{slug}.lock")) }
+        let (path, lock) = (dir.join(format!("{slug}.git")), dir.join(format!("{slug}.lock")));
+        Mirror { path, lock, sound_at: Cell::default() }
     }
 
     pub fn path(&self) -> &Path {
@@ -242,15 +254,22 @@ impl Mirror {
         all
     }
 
-    /// Has git read all of it, which takes seconds for a large one.
+    /// Has git read all of it, which takes minutes for a large one on a small box.
     fn remove_broken(&self, git: &Git, watch: Watch<'_>) -> Result<bool, Failure> {
+        if self.sound_at.get().is_some_and(|at| at.elapsed() < SOUND_MAX) {
+            return Ok(false);
+        }
         match self.run(git, &["fsck", "--no-dangling", "--no-progress"], None, watch) {
             Err(Failure::Failed(said)) if Instant::now() < watch.deadline => {
                 log::warn!("the mirror {} is broken and is made anew: {}", self.path.display(), gist(&said));
                 fs::remove_dir_all(&self.path)?;
                 Ok(true)
             }
-            done => done.map(|_| false),
+            done => {
+                done?;
+                self.sound_at.set(Some(Instant::now()));
+                Ok(false)
+            }
         }
     }
 }
@@ -267,8 +286,9 @@ fn base_refspec(job: &Job) -> Result<String, Failure> {
     Ok(format!("+refs/heads/{}:refs/pull/{}/base", job.base_ref, job.pull))
 }
 
-fn hints_at_damage(said: &str) -> bool {
-    let mut own = said.lines().filter(|line| !line.starts_with("remote:"));
+/// Whether these words of git are such as a broken mirror makes it say.
+pub fn hints_at_damage(said: &str) -> bool {
+    let mut own = said.lines().filter(|line| !line.starts_with("remote:") && !line.contains("from remote repository"));
     own.any(|line| DAMAGE.iter().any(|word| line.contains(word)))
 }
 

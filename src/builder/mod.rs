@@ -17,6 +17,7 @@ mod secrets;
 mod tests;
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -39,7 +40,7 @@ use git::{Failure, Git, Watch, gist};
 use hire::{GONE_DEADLINE, LEAVE_DEADLINE};
 use log::Log;
 use mask::Mask;
-use mirror::{FETCH_DEADLINE, Mirror};
+use mirror::{FETCH_DEADLINE, Mirror, hints_at_damage};
 
 pub use head::Understand;
 pub use hire::Worker;
@@ -100,14 +101,15 @@ pub struct Order {
 /// each is [`BuildNews::NotFetched`], [`BuildNews::NoWorker`] or [`BuildNews::Finished`]; the slot is free then.
 pub fn run(config: BuilderConfig, slot: usize, orders: Receiver<Order>) {
     let git = Git::new(config.token.clone(), config.token_host.clone());
+    let mut mirrors = BTreeMap::new();
     for order in orders {
-        let build = order.job.build;
+        let (build, repository) = (order.job.build, &order.job.repository);
         let mut log = Log::create(&config.state_dir, build);
-        let mirror = Mirror::new(&config.state_dir, &order.job.repository);
+        let mirror = mirrors.entry(slug(repository)).or_insert_with(|| Mirror::new(&config.state_dir, repository));
         let last = match secrets::read(&order.job.secrets) {
             Ok(secrets) => {
                 log.mask(Mask::new(secrets.iter().map(|(_, value)| value)));
-                run_one(&config, slot, &git, &mirror, &order, &secrets, &mut log)
+                run_one(&config, slot, &git, mirror, &order, &secrets, &mut log)
             }
             Err(error) => BuildNews::Finished { error: Some(plain(&error)) },
         };
@@ -131,7 +133,7 @@ pub fn open_shell(config: &BuilderConfig, job: &Job, terminal: Terminal) -> anyh
     worker.context("it was cancelled")
 }
 
-/// One build. Once more, if the worker could not even begin and the mirror turns out to be broken.
+/// One build. Once more, if its end looks like a broken mirror's and that is what it turns out to be.
 fn run_one(
     config: &BuilderConfig,
     slot: usize,
@@ -141,24 +143,20 @@ fn run_one(
     secrets: &Secrets,
     log: &mut Log,
 ) -> BuildNews {
-    let begun = Cell::new(false);
-    let tell = |news| {
-        begun.set(begun.get() || matches!(news, BuildNews::CheckStarted { .. }));
-        (order.tell)(news);
-    };
+    let checked_out = Cell::new(false);
     let mut attempt = || {
         let early = Early::start(config, mirror, &order.job);
         match fetch(config, git, mirror, order, log) {
             Ok(base_sha) => {
                 let job = WorkerJob { base_sha, ..worker_job(config, slot, &order.job, mirror, secrets) };
-                work(config, early.and_then(|early| early.of(mirror)), job, order, log, &tell)
+                work(config, early.and_then(|early| early.of(mirror)), job, order, log, &checked_out)
             }
             Err(last) => last,
         }
     };
     let last = attempt();
-    let barren = matches!(last, BuildNews::Finished { error: Some(_) }) && !begun.get();
-    if !barren || !mirror.mend(git, watch(order)).unwrap_or(false) {
+    let suspect = matches!(&last, BuildNews::Finished { error: Some(said) } if hints_at_damage(said));
+    if checked_out.get() || !suspect || !mirror.mend(git, watch(order)).unwrap_or(false) {
         return last;
     }
     match attempt() {
@@ -244,7 +242,7 @@ fn work(
     job: WorkerJob,
     order: &Order,
     log: &mut Log,
-    tell: &dyn Fn(BuildNews),
+    checked_out: &Cell<bool>,
 ) -> BuildNews {
     let instance = instance(&order.job.repository, order.job.stranger);
     let worker = match hire(config, &instance, early, job, order.cancel.as_fd()) {
@@ -252,11 +250,12 @@ fn work(
         Ok(None) => return BuildNews::Finished { error: None },
         Err(error) => return BuildNews::NoWorker { error: plain(&format!("{error:#}")) },
     };
-    tell(BuildNews::Started);
+    (order.tell)(BuildNews::Started);
     let mut course = Course::new(&order.job, log);
     let rooms = if config.isolation == Isolation::None { &config.cache_dir } else { &config.unit_rooms };
     let patience = Patience::with(&order.job, [&config.state_dir, rooms]);
-    let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, tell);
+    let end = follow(&worker.stream, order.cancel.as_fd(), &mut course, patience, &order.tell);
+    checked_out.set(course.checked_out);
     let why = matches!(end, Ok(End::Silent)).then(|| worker.why()).flatten();
     let grace = if matches!(end, Ok(End::Cancelled)) { GONE_DEADLINE } else { LEAVE_DEADLINE };
     let how = worker.dismiss(grace, Path::new(UNIT_STUCK));

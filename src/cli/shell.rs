@@ -85,6 +85,7 @@ fn show(mut worker: &UnixStream) -> Result<()> {
             frame => frame?,
         };
         match frame {
+            Some(Frame::News(News::CheckedOut)) => {}
             Some(Frame::News(News::CheckStarted { .. })) => {
                 let typed = worker.try_clone()?;
                 _raw = Some(Raw::set());

@@ -125,7 +125,7 @@ fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut
     let room = room.insert(Room::enter(&job.room, job.fresh, processes)?);
     // A shell finds the tree as that build left it.
     let left = job.shell.is_some() && room.was_left_by(job.build);
-    let prepared = if left { Ok(()) } else { prepare(room, job, processes, &mut |bytes| said.write(bytes)) };
+    let prepared = if left { Ok(()) } else { prepare(room, job, daemon, processes, &mut |bytes| said.write(bytes)) };
     said.flush()?;
     prepared?;
     if let Some(terminal) = &job.shell {
@@ -146,10 +146,11 @@ fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut
 }
 
 /// All that the checks find in the tree.
-fn prepare(room: &Room, job: &WorkerJob, processes: &mut Processes, log: &mut Sink) -> Result<()> {
+fn prepare(room: &Room, job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, log: &mut Sink) -> Result<()> {
     room.mark(0)?;
     tree::check_out(room, job, processes, log)?;
     room.mark(job.build)?;
+    daemon.tell(&Frame::News(News::CheckedOut))?;
     submodules::fetch(room, job, processes, log)?;
     lfs::note(room, log)
 }

@@ -87,6 +87,8 @@ mod exposed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum News {
+    /// The tree is whole: whatever goes wrong from now on, the mirror is not to blame.
+    CheckedOut,
     CheckStarted {
         check: usize,
     },

@@ -105,6 +105,7 @@ pub struct Outcome {
     pub error: Option<String>,
     /// Bytes of output that were left out.
     pub cut: u64,
+    pub checked_out: bool,
 }
 
 impl Worker {
@@ -141,17 +142,21 @@ impl Worker {
             }
             match Frame::read(&mut &self.stream).unwrap().expect("the worker ended early") {
                 Frame::Log(bytes) => self.log.extend(bytes),
-                Frame::News(news) => assert!(matches!(news, News::CheckStarted { .. }), "{news:?} before {start}"),
+                Frame::News(news) => {
+                    assert!(matches!(news, News::CheckedOut | News::CheckStarted { .. }), "{news:?} before {start}");
+                }
                 Frame::Job(_) | Frame::Typed(_) => panic!("a worker gives no orders"),
             }
         }
     }
 
     pub fn outcome(mut self) -> Outcome {
-        let (mut ends, mut started, mut cut) = (Vec::new(), 0, 0);
+        let (mut ends, mut started, mut cut, mut checked_out) = (Vec::new(), 0, 0, false);
         let error = loop {
             match self.next().expect("no last word") {
+                News::CheckedOut => checked_out = true,
                 News::CheckStarted { check } => {
+                    assert!(checked_out);
                     assert_eq!((check, ends.len()), (started, started));
                     started += 1;
                 }
@@ -167,7 +172,7 @@ impl Worker {
         };
         assert_eq!(self.next(), None);
         assert!(self.child.wait().unwrap().success());
-        Outcome { log: String::from_utf8_lossy(&self.log).into(), ends, error, cut }
+        Outcome { log: String::from_utf8_lossy(&self.log).into(), ends, error, cut, checked_out }
     }
 
     /// Ends the stream and waits until the worker has gone in peace.
@@ -287,6 +292,7 @@ fn a_job_that_makes_no_sense_is_refused() {
         (job.sha, job.mirror) = (sha.into(), mirror.into());
         let outcome = Worker::start(&job).outcome();
         assert_eq!((outcome.error.as_deref(), outcome.ends.len()), (Some(message), 0));
+        assert!(!outcome.checked_out);
     }
 }
 

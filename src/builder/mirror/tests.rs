@@ -138,6 +138,13 @@ fn a_sound_mirror_survives_a_remote_that_fails() {
     let said = failed(bench.try_fetch(&bench.origin.url(), &late));
     assert!(hints_at_damage(&said), "{said}");
     assert!(marker.exists());
+    // It was read, and is not read again for such words; but for long.
+    fs::remove_dir_all(bench.mirror.path().join("objects")).unwrap();
+    let (cancel, _keep) = std::io::pipe().unwrap();
+    let mend = |mirror: &Mirror| mirror.mend(&bare(None, ""), soon(cancel.as_fd(), 60_000)).unwrap();
+    assert!(!mend(&bench.mirror) && marker.exists());
+    bench.mirror.sound_at.set(Instant::now().checked_sub(SOUND_MAX));
+    assert!(mend(&bench.mirror) && !marker.exists());
 }
 
 #[test]
