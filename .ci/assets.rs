@@ -1,7 +1,10 @@
 //! `cargo run --example assets -- DIR`: what the packages hold beside the binary, made from what is there already.
 //!
 //! - `pilotlight.1` and completions for bash, zsh and fish, from the command line's own description;
-//! - `pilotlight.toml.5`, from the comments of `config/pilotlight.toml`.
+//! - `pilotlight.toml.5`, from the comments of `config/pilotlight.toml`;
+//! - `licences-of-crates`, from cargo's metadata and the crates' own files.
+
+mod licences;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -61,6 +64,7 @@ fn main() -> io::Result<()> {
     let mut command = visible(&pilotlight::cli::command());
     fs::write(dir.join("pilotlight.1"), command_page(command.clone()))?;
     fs::write(dir.join("pilotlight.toml.5"), config_page(CONFIG))?;
+    fs::write(dir.join("licences-of-crates"), licences::notice()?)?;
     complete(&mut command, &dir)
 }
 

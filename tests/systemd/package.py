@@ -59,8 +59,9 @@ def installed(office):
     row("installed: enabled, waits for a configuration", office.state(), office.state() == ["inactive", "enabled"])
     pages = office.there("/usr/bin/pilotlight", "/usr/share/bash-completion/completions/pilotlight",
                          "/usr/share/zsh/vendor-completions/_pilotlight",
-                         "/usr/share/fish/vendor_completions.d/pilotlight.fish")
-    row("binary and completions", pages, len(pages) == 4)
+                         "/usr/share/fish/vendor_completions.d/pilotlight.fish",
+                         "/usr/share/doc/pilotlight/licences-of-crates")
+    row("binary, completions and licences", pages, len(pages) == 5)
     office.set_up()
     office.box.run("systemctl start pilotlight")
     office.first = office.build(REPOSITORY, "true")
