@@ -4,7 +4,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -14,6 +14,9 @@ use crate::store::reader::Reader;
 
 /// What is in an archive beside the secrets, which have their whole paths: the configuration and the database.
 const PARTS: [&str; 2] = ["pilotlight.toml", "pilotlight.db"];
+
+/// The daemon's, and its group.
+const USER: &str = "pilotlight";
 
 /// Writes a gzipped tar that only its owner may read: it holds the secrets. The daemon may run meanwhile.
 ///
@@ -38,55 +41,81 @@ fn pack(place: &Place, config: &Config, archive: File, file: &Path) -> Result<()
     run(Command::new("cp").arg("--").arg(&place.config).arg(part(PARTS[0])))?;
     Reader::open(&config.database())?.copy_to(&part(PARTS[1]))?;
     let secrets: Vec<_> = place.secrets(config).into_iter().filter(|file| file.exists()).collect();
-    let below_root = secrets.iter().filter_map(|file| file.strip_prefix("/").ok());
     let mut tar = Command::new("tar");
-    tar.args(["-cz", "-C"]).arg(&scratch.0).args(PARTS).args(["-C", "/", "--"]).args(below_root);
-    run(tar.stdout(archive))
+    tar.args(["-cz", "-C"]).arg(&scratch.0).args(PARTS).args(["-C", "/", "--"]);
+    tar.args(secrets.iter().map(|file| below_root(file)));
+    run(tar.stdout(archive)).map(drop)
 }
 
-/// Puts back what [`backup`] wrote, over nothing that is there.
+/// Puts back what [`backup`] wrote, over nothing that is there. Nothing is written unless all of it can be put back;
+/// what an earlier try has put back already is in nobody's way.
 ///
 /// # Errors
-/// The archive is none of ours, something is there already, or can't be written.
+/// The archive is none of ours or torn, something is there already, or can't be written.
 pub fn restore(place: &Place, file: &Path) -> Result<()> {
-    let shown = place.config.display();
-    let blank = |path: &Path| {
-        ensure!(
-            !path.exists(),
-            "{} is there already: a backup is for a blank card. Move it away first",
-            path.display()
-        );
-        Ok(())
-    };
-    blank(&place.config)?;
     let scratch = Scratch::beside(&place.config)?;
-    let mut tar = Command::new("tar");
-    tar.args(["-xpz", "-C"]).arg(&scratch.0).arg("-f").arg(file).args(PARTS);
-    run(&mut tar).with_context(|| format!("{} is no backup of pilotlight's", file.display()))?;
-    let text = fs::read_to_string(scratch.0.join(PARTS[0]))?;
-    let config = place.parse(&text).with_context(|| format!("{} holds a configuration for {shown}", file.display()))?;
-    let database = config.database();
-    blank(&database)?;
-    fs::create_dir_all(&config.state_dir)?;
-    run(Command::new("cp").arg("--").arg(scratch.0.join(PARTS[1])).arg(&database))?;
+    let (text, config, secrets) = unpack(place, file, &scratch.0)?;
+    let (database, unpacked) = (config.database(), |secret: &PathBuf| scratch.0.join(below_root(secret)));
+    may_be_put(&scratch.0.join(PARTS[0]), &place.config)?;
+    may_be_put(&scratch.0.join(PARTS[1]), &database)?;
+    secrets.iter().try_for_each(|secret| may_be_put(&unpacked(secret), secret))?;
     if place.is_service {
-        let mut chown = Command::new("chown");
-        chown.arg("pilotlight:pilotlight").arg(&config.state_dir).arg(&database);
-        run(&mut chown).context("there is no user `pilotlight`: install the package first")?;
+        run(Command::new("id").arg(USER)).context("there is no user `pilotlight`: install the package first")?;
     }
-    // Nothing but what that configuration names, whatever else somebody may have put in.
-    for secret in place.secrets(&config) {
-        let Some(name) = secret.strip_prefix("/").ok().filter(|_| !secret.exists()) else { continue };
-        let mut tar = Command::new("tar");
-        tar.args(["-xz", "--no-same-permissions", "-C", "/", "-f"]).arg(file).arg("--").arg(name);
-        if let Err(error) = run(&mut tar) {
-            println!("{} is not in the backup: {error}", secret.display());
-        }
+
+    fs::create_dir_all(&config.state_dir)?;
+    put(&scratch.0.join(PARTS[1]), &database)?;
+    if place.is_service {
+        run(Command::new("chown").arg(format!("{USER}:{USER}")).arg(&config.state_dir).arg(&database))?;
     }
+    secrets.iter().try_for_each(|secret| put(&unpacked(secret), secret))?;
     // Last: without it the service does not start.
     place.write_public(&place.config, &text)?;
     println!("{} is put back", file.display());
     Ok(())
+}
+
+/// Reads the archive to its end and unpacks it into `scratch`: the configuration, and which secrets are to be put back.
+/// Nothing but what that configuration names, whatever else somebody may have put in.
+fn unpack(place: &Place, file: &Path, scratch: &Path) -> Result<(String, Config, Vec<PathBuf>)> {
+    let no_backup = || format!("{} is no backup of pilotlight's, or torn", file.display());
+    let mut list = Command::new("tar");
+    let held = run(list.args(["-tz", "--quoting-style=literal", "-f"]).arg(file)).with_context(no_backup)?;
+    let members = |names: &[&Path]| {
+        let mut tar = Command::new("tar");
+        run(tar.args(["-xpz", "-C"]).arg(scratch).arg("-f").arg(file).arg("--").args(names)).with_context(no_backup)
+    };
+    members(&PARTS.map(Path::new))?;
+    let text = fs::read_to_string(scratch.join(PARTS[0]))?;
+    let what = || format!("{} holds a configuration for {}", file.display(), place.config.display());
+    let config = place.parse(&text).with_context(what)?;
+    let (secrets, missing): (Vec<_>, Vec<_>) = place
+        .secrets(&config)
+        .into_iter()
+        .partition(|secret| held.lines().any(|name| Path::new(name) == below_root(secret)));
+    missing.iter().for_each(|secret| println!("{} is not in the backup", secret.display()));
+    if !secrets.is_empty() {
+        members(&secrets.iter().map(|secret| below_root(secret)).collect::<Vec<_>>())?;
+    }
+    Ok((text, config, secrets))
+}
+
+/// `from` is a file of the archive, and nothing else stands where it goes.
+fn may_be_put(from: &Path, to: &Path) -> Result<()> {
+    ensure!(fs::symlink_metadata(from)?.is_file(), "{} is no plain file in the backup", to.display());
+    let is_free = !to.exists() || run(Command::new("cmp").args(["-s", "--"]).arg(from).arg(to)).is_ok();
+    ensure!(is_free, "{} is there already: a backup is for a blank card. Move it away first", to.display());
+    Ok(())
+}
+
+fn put(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to.parent().unwrap_or(Path::new("/")))?;
+    run(Command::new("cp").args(["--preserve=mode,ownership", "--"]).arg(from).arg(to)).map(drop)
+}
+
+/// As tar calls it.
+fn below_root(path: &Path) -> &Path {
+    path.strip_prefix("/").unwrap_or(path)
 }
 
 /// A directory that only we may enter, gone with its value.
@@ -108,12 +137,12 @@ impl Drop for Scratch {
     }
 }
 
-fn run(command: &mut Command) -> Result<()> {
+/// What it printed, if it did not fail.
+fn run(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.stderr(Stdio::piped()).spawn().and_then(std::process::Child::wait_with_output);
-    let output = output.with_context(|| format!("{name} can't be started"))?;
+    let output = command.output().with_context(|| format!("{name} can't be started"))?;
     if !output.status.success() {
         bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("failed without a word"));
     }
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -169,10 +169,25 @@ fn a_backup_brings_back_the_history_on_a_blank_card() {
         fs::remove_file(room.path(gone)).unwrap();
     }
     fs::remove_dir_all(room.path("state")).unwrap();
+    let torn = room.path("torn.tar.gz");
+    let whole = fs::read(&archive).unwrap();
+    fs::write(&torn, &whole[..whole.len() - 100]).unwrap();
+    fs::write(room.path("webhook-secret"), "another\n").unwrap();
+    for (file, words) in [(torn.to_str().unwrap(), "is no backup of pilotlight's, or torn"), (file, "is there already")]
+    {
+        let refused = room.cli(&["setup", "--restore", file]);
+        assert!(refused.stderr.contains(words) && refused.code == Some(1), "{}", refused.stderr);
+        for gone in ["pilotlight.toml", "github-token", "state"] {
+            assert!(!room.path(gone).exists(), "{gone}: nothing is written unless all can be");
+        }
+    }
+    fs::remove_file(room.path("webhook-secret")).unwrap();
     let done = room.cli(&["setup", "--restore", file]);
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     assert_eq!(fs::read_to_string(room.config_file()).unwrap(), before);
     assert_eq!(mode(&room.path("github-token")), 0o600);
+    let again = room.cli(&["setup", "--restore", file]);
+    assert_eq!(again.code, Some(0), "the same is in nobody's way: {}", again.stderr);
     scene.power_cut();
     assert_eq!(scene.daemon.wait_build(build, "success")["sha"], json!(sha));
     fs::remove_file(&archive).unwrap();
