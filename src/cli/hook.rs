@@ -7,15 +7,14 @@ use anyhow::{Context, Result, anyhow, bail};
 use super::tunnel::{self, Tunnel};
 use super::{Failure, HookWord};
 use crate::config::{Config, Secret, Surroundings};
-use crate::github::{Client, GithubConfig, Hook, Wanted};
+use crate::github::{Client, GithubConfig, Hook, HookSaid, Wanted};
 use crate::lights::terminal::harmless;
 
 /// What pilotlight listens to: pushes to pull requests, words in their comments, and what others say of a head.
 const EVENTS: [&str; 3] = ["pull_request", "issue_comment", "status"];
 
 pub fn run(config_path: &Path, word: HookWord) -> Result<(), Failure> {
-    let surroundings = Surroundings::for_person(config_path);
-    let config = Config::read(config_path)?.with_secrets(&surroundings)?;
+    let config = Config::read(config_path)?.with_secrets(&Surroundings::for_person(config_path))?;
     match word {
         HookWord::Show => Ok(show(&config)?),
         HookWord::Install { url, repository, token_file } => {
@@ -32,15 +31,34 @@ pub fn run(config_path: &Path, word: HookWord) -> Result<(), Failure> {
             if let Some(unknown) = named.iter().find(|name| config.policy("").repository(name).is_none()) {
                 return Err(Failure::Wrong(format!("{unknown} is not configured here: add its [[repository]] first")));
             }
-            let failed = named.iter().filter(|name| !told(name, install(&config, token.as_ref(), name, &url))).count();
-            if failed == 0 { Ok(()) } else { Err(Failure::Said(1)) }
+            install(&config, token.as_ref(), &named, &url)
         }
     }
 }
 
-/// Makes or mends the webhook of one repository, and has GitHub try it. `token` may change webhooks; without one the
-/// daemon's is tried.
-pub fn install(config: &Config, token: Option<&Secret>, repository: &str, url: &str) -> Result<()> {
+/// Makes or mends the webhook of each repository. `token` may change webhooks; without one the daemon's is tried.
+///
+/// # Errors
+/// One could not be made: why has been said, and the others were tried.
+pub fn install(config: &Config, token: Option<&Secret>, repositories: &[&str], url: &str) -> Result<(), Failure> {
+    let one = |name: &&&str| told(name, install_one(config, token, name, url));
+    if repositories.iter().filter(one).count() == repositories.len() { Ok(()) } else { Err(Failure::Said(1)) }
+}
+
+/// Whether each repository has a webhook that works, as far as GitHub tells; if so, it is said.
+pub fn is_well(config: &Config) -> Result<bool> {
+    let client = client(config, config.github.token.as_ref())?;
+    let said = |name: &str| match client.check_hook(name, &config.webhook.path) {
+        HookSaid::There(Ok(words)) => Some(format!("{name}: the webhook is there: {words}")),
+        _ => None,
+    };
+    let said: Option<Vec<_>> = config.repositories.iter().map(|repository| said(&repository.name)).collect();
+    said.iter().flatten().for_each(|line| println!("{line}"));
+    Ok(said.is_some())
+}
+
+/// Makes or mends the webhook of one repository, and has GitHub try it.
+fn install_one(config: &Config, token: Option<&Secret>, repository: &str, url: &str) -> Result<()> {
     let client = client(config, token.or(config.github.token.as_ref()))?;
     let secret = config.webhook.secret.as_ref();
     let secret =

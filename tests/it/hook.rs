@@ -174,6 +174,20 @@ fn what_goes_wrong_is_told_with_its_cure() {
 }
 
 #[test]
+fn one_that_fails_does_not_keep_the_others_from_being_made() {
+    let github = Hooks::default();
+    let config = TestConfig::new(&github.clone().serve()).repository("acme/gone", "file:///nowhere", &[]);
+    let daemon = Daemon::start(&config.repository(APP, "file:///nowhere", &[]));
+    let token_file = daemon.room.path("admin-token");
+    std::fs::write(&token_file, format!("{ADMIN}\n")).unwrap();
+    let url = format!("http://{}", daemon.hooks_address());
+    let done = daemon.cli(&["hook", "install", "--url", &url, "--token-file", token_file.to_str().unwrap()]);
+    assert!(done.stderr.contains("acme/gone: the token may not look at"), "{}", done.stderr);
+    assert!(done.stdout.contains("acme/app: GitHub's ping arrived: all is well"), "{}", done.stdout);
+    assert_eq!(done.code, Some(1));
+}
+
+#[test]
 fn polling_alone_needs_no_hook() {
     let config = TestConfig::new("http://127.0.0.1:1").set("webhook.listen", "\"off\"");
     let room = Room::new(&config.repository(APP, "file:///nowhere", &[]));

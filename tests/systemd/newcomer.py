@@ -166,6 +166,8 @@ def tunnelled(desk):
     said = desk.typed("pilotlight hook show")
     row("hook show", "", "last delivery arrived (202)" in said)
     row("check", desk.bad(), not any("hook" in line or "deliver" in line for line in desk.bad()))
+    said = desk.typed("pilotlight setup")
+    row("set up again without a word: nothing is asked", "", "the webhook is there" in said and said.splitlines()[-1].startswith("Done. "))
 
 
 def through_ngrok(desk):

@@ -5,19 +5,23 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use anyhow::{Context, Result, bail};
 use rustix::termios::{self, LocalModes, OptionalActions};
 
+/// Whether somebody is there to answer.
+pub fn is_possible() -> bool {
+    io::stdin().is_terminal()
+}
+
 /// Asks for one line. `flag` is what a script would have given instead.
 ///
 /// # Errors
 /// There is no terminal to ask at, or it was closed.
 pub fn line(question: &str, flag: &str) -> Result<String> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
+    if !is_possible() {
         bail!("there is no terminal to ask at: give {flag}");
     }
     print!("{question} ");
     io::stdout().flush()?;
     let mut answer = String::new();
-    if stdin.lock().read_line(&mut answer).context("the terminal can't be read")? == 0 {
+    if io::stdin().lock().read_line(&mut answer).context("the terminal can't be read")? == 0 {
         bail!("no answer: nothing more was changed. Run it again, or give {flag}");
     }
     Ok(answer.trim().to_owned())

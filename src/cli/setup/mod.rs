@@ -154,10 +154,14 @@ fn offer_hook(place: &Place, config: &Config, options: &Options) -> Result<(), F
     if config.webhook.listen.is_none() {
         return Ok(());
     }
+    let config = config.clone().with_secrets(&Surroundings::for_person(&place.config))?;
     let asked = options.hook_token_file.is_none() && options.hook_url.is_none();
+    if asked && hook::is_well(&config)? {
+        return Ok(());
+    }
     let token = match &options.hook_token_file {
         Some(file) => Some(Secret::read(file)?),
-        None if asked => {
+        None if asked && ask::is_possible() => {
             println!("5. Polling finds a push within a minute; with a tunnel and a webhook it is there at once.");
             let question =
                 "   Paste a token that may make webhooks (Webhooks: read and write; it is not kept), or Enter:";
@@ -170,16 +174,13 @@ fn offer_hook(place: &Place, config: &Config, options: &Options) -> Result<(), F
         println!("Polling it is. `pilotlight hook install` makes the webhook whenever you like");
         return Ok(());
     }
-    service::start_tunnel(config)?;
-    let config = config.clone().with_secrets(&Surroundings::for_person(&place.config))?;
+    service::start_tunnel(&config)?;
     let url = match &options.hook_url {
         Some(url) => hook::payload_url(url, &config.webhook.path).map_err(Failure::Wrong)?,
         None => hook::found_url(&config)?,
     };
-    for repository in &config.repositories {
-        hook::install(&config, token.as_ref(), &repository.name, &url)?;
-    }
-    Ok(())
+    let names: Vec<_> = config.repositories.iter().map(|repository| repository.name.as_str()).collect();
+    hook::install(&config, token.as_ref(), &names, &url)
 }
 
 /// Whether this is the file that the service reads.
