@@ -8,7 +8,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::setup::place::Place;
+use super::secrets::{TOKEN, WEBHOOK};
+use super::setup::place::{self, Place};
 use crate::config::Config;
 use crate::store::reader::Reader;
 
@@ -40,10 +41,22 @@ fn pack(place: &Place, config: &Config, archive: File, file: &Path) -> Result<()
     let part = |name| scratch.0.join(name);
     run(Command::new("cp").arg("--").arg(&place.config).arg(part(PARTS[0])))?;
     Reader::open(&config.database())?.copy_to(&part(PARTS[1]))?;
-    let secrets: Vec<_> = place.secrets(config).into_iter().filter(|file| file.exists()).collect();
+    let (here, elsewhere): (Vec<_>, Vec<_>) = place.secrets(config).into_iter().partition(|file| file.exists());
     let mut tar = Command::new("tar");
-    tar.args(["-cz", "-C"]).arg(&scratch.0).args(PARTS).args(["-C", "/", "--"]);
-    tar.args(secrets.iter().map(|file| below_root(file)));
+    tar.args(["-cz", "-C"]).arg(&scratch.0).args(PARTS);
+    for name in [TOKEN, WEBHOOK] {
+        let plain = place.secret(name);
+        let Some(kept) = place.kept(name).filter(|_| elsewhere.contains(&plain)) else { continue };
+        // What this box alone can decrypt is no use on another.
+        let member = below_root(&plain);
+        place::write_whole(&scratch.0.join(member), &format!("{}\n", kept.read(name)?.expose()), 0o600, 0o700)?;
+        tar.arg(member);
+        println!("{name} is encrypted for this box: the backup holds it in the clear");
+    }
+    // tar minds a directory in which there is nothing to take.
+    if !here.is_empty() {
+        tar.args(["-C", "/", "--"]).args(here.iter().map(|file| below_root(file)));
+    }
     run(tar.stdout(archive)).map(drop)
 }
 
@@ -92,6 +105,7 @@ fn unpack(place: &Place, file: &Path, scratch: &Path) -> Result<(String, Config,
     let (secrets, missing): (Vec<_>, Vec<_>) = place
         .secrets(&config)
         .into_iter()
+        .filter(|secret| !place.is_kept_otherwise(secret))
         .partition(|secret| held.lines().any(|name| Path::new(name) == below_root(secret)));
     missing.iter().for_each(|secret| println!("{} is not in the backup", secret.display()));
     if !secrets.is_empty() {

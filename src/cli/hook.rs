@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::tunnel::{self, Tunnel};
-use super::{Failure, HookWord};
-use crate::config::{Config, Secret, Surroundings};
+use super::{Failure, HookWord, secrets};
+use crate::config::{Config, Secret};
 use crate::github::{Client, GithubConfig, Hook, HookSaid, Wanted};
 use crate::lights::terminal::harmless;
 
@@ -14,7 +14,7 @@ use crate::lights::terminal::harmless;
 const EVENTS: [&str; 3] = ["pull_request", "issue_comment", "status"];
 
 pub fn run(config_path: &Path, word: HookWord) -> Result<(), Failure> {
-    let config = Config::read(config_path)?.with_secrets(&Surroundings::for_person(config_path))?;
+    let config = Config::read(config_path)?.with_secrets(&secrets::surroundings(config_path)?)?;
     match word {
         HookWord::Show => Ok(show(&config)?),
         HookWord::Install { url, repository, token_file } => {

@@ -9,6 +9,7 @@ mod lamp;
 mod logger;
 mod network;
 mod run;
+mod secrets;
 mod setup;
 mod shell;
 mod show;

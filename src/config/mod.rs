@@ -95,6 +95,14 @@ impl Secret {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         surroundings::read_secret(path).map_err(ConfigError)
     }
+
+    /// The same, of a text that was got from a file.
+    ///
+    /// # Errors
+    /// It is empty, or has more than one line.
+    pub fn of_text(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        surroundings::secret_of(text, path).map_err(ConfigError)
+    }
 }
 
 /// What is wrong, where, and the cure.

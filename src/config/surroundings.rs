@@ -44,17 +44,6 @@ impl Surroundings {
         }
     }
 
-    /// The same for a person at a shell: where the service's credentials come from, or beside a configuration that is
-    /// no service's.
-    pub fn for_person(config_path: &Path) -> Self {
-        let around = Surroundings::of_process();
-        let kept = match config_path == Path::new(super::DEFAULT_PATH) {
-            true => Some(PathBuf::from(CREDSTORE)),
-            false => config_path.parent().map(Path::to_owned),
-        };
-        Surroundings { credentials_dir: around.credentials_dir.clone().or(kept), ..around }
-    }
-
     /// The secret in `file`, else the credential of that name, else from the environment.
     pub fn secret(&self, file: Option<&Path>, credential: &str) -> Result<Option<Secret>, String> {
         if let Some(file) = file {
@@ -85,6 +74,11 @@ pub fn read_bounded(path: &Path, bytes_max: u64) -> Result<String, String> {
 pub fn read_secret(path: &Path) -> Result<Secret, String> {
     let text =
         read_bounded(path, SECRET_BYTES_MAX).map_err(|error| format!("the secret {} {error}", path.display()))?;
+    secret_of(&text, path)
+}
+
+/// The secret that stands alone in `text`, which is from `path`.
+pub fn secret_of(text: &str, path: &Path) -> Result<Secret, String> {
     let text = text.trim_end_matches(['\n', '\r']);
     if text.is_empty() {
         return Err(format!("the secret {} is empty", path.display()));

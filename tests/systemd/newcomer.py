@@ -219,12 +219,38 @@ def hung(desk):
     desk.box.run("rm -r /etc/systemd/system/pilotlight.service.d; systemctl daemon-reload; systemctl restart pilotlight")
 
 
+def encrypted(desk):
+    """Secrets that only this box can read: the daemon has them, commands find them, setup lets them be."""
+    desk.box.run("mkdir -m 700 /etc/credstore.encrypted; cd /etc/credstore; for name in *; do systemd-creds encrypt "
+                 "--with-key=host --name=$name $name /etc/credstore.encrypted/$name; done; rm *")
+    for command in ("pilotlight check --offline", "pilotlight setup"):
+        said = desk.typed(command)
+        row(f"without a drop-in: {command}", "names the cure", "exit code 1" in said and "LoadCredentialEncrypted=github-token" in said)
+    desk.box.run("cd /etc/systemd/system; mkdir pilotlight.service.d; printf '[Service]\nLoadCredentialEncrypted=github-token\n"
+                 "LoadCredentialEncrypted=webhook-secret\n' >pilotlight.service.d/encrypted.conf; "
+                 "systemctl daemon-reload; systemctl restart pilotlight")
+    daemon = desk.box.run("ls -l /run/credentials/pilotlight.service/")
+    row("as credentials of the unit", daemon.splitlines()[1:], daemon.count("-r--") == 2)
+    said = desk.typed("pilotlight check")
+    row("check finds them", desk.bad(), said.count("is encrypted") == 2 and not re.search("^BAD", said, re.M))
+    row("hook show", "", "last delivery" in desk.typed("pilotlight hook show"))
+    before = desk.box.run("sha256sum /etc/credstore.encrypted/*")
+    row("set up again", "", desk.typed("pilotlight setup").splitlines()[-1].startswith("Done. "))
+    said = desk.typed("pilotlight setup --token-file /root/hook-token")
+    row("set up with another token: names the cure", "", "exit code 1" in said and "systemd-creds encrypt --name=github-token" in said)
+    left = desk.box.run("ls /etc/credstore; sha256sum /etc/credstore.encrypted/*")
+    row("nothing plain is beside them, and they are as they were", left, left == before)
+    build = desk.push(REPOSITORY, "echo with secrets that were encrypted").end()
+    row("a pull request", build.last["description"], build.last["state"] == "success")
+
+
 def put_back(desk):
     """A backup, a blank card, and all is as it was: GitHub notices nothing."""
     desk.typed("pilotlight backup /root/backup.tar.gz")
     mode = desk.box.run("stat -c %a /root/backup.tar.gz")
     row("the backup is its owner's", mode, mode == "600")
-    before = desk.builds(), desk.read("/etc/credstore/webhook-secret"), desk.read("/etc/pilotlight/pilotlight.toml")
+    # Encrypted for the old card, and in the clear in the backup: another card could not read it.
+    before = desk.builds(), desk.github.hooks[0]["config"]["secret"] + "\n", desk.read("/etc/pilotlight/pilotlight.toml")
     desk.apt("purge pilotlight")
     desk.apt("install /root/pilotlight.deb")
     said = desk.typed("pilotlight setup --restore /root/backup.tar.gz")
@@ -241,7 +267,7 @@ def main():
     with Box(bench / "rootfs", bench, "newcomer", "v2") as box:
         shutil.copy(deb, box.root / "root/pilotlight.deb")
         with Desk(box, None, {REPOSITORY: ""}) as desk:
-            for part in (set_up, secrets, checked, tunnelled, through_ngrok, told, hung, put_back):
+            for part in (set_up, secrets, checked, tunnelled, through_ngrok, told, hung, encrypted, put_back):
                 print(f"\n-- {part.__name__}: {part.__doc__ or ''}", flush=True)
                 part(desk)
     print(f"\na newcomer's afternoon: {ROWS.count(True)} seen, {len(ROWS) - ROWS.count(True)} not")

@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{Access, access};
 
+use super::super::secrets::{Kept, TOKEN, WEBHOOK};
 use super::super::{control, network};
 use super::Finding;
 use crate::builder::{UNIT_SOCKETS, instance, read_secret};
-use crate::config::{Config, Surroundings};
+use crate::config::Config;
 use crate::daemon::space::Room;
 use crate::lights;
 use crate::logic::policy::{Isolation, Tested};
@@ -29,15 +30,15 @@ const GIT_MIN: (u32, u32) = (2, 26);
 /// The oldest git that merges without a tree: `git merge-tree --write-tree`.
 const GIT_MIN_TO_MERGE: (u32, u32) = (2, 38);
 
-pub fn findings(config: &Config, surroundings: &Surroundings) -> Vec<Finding> {
+pub fn findings(config: &Config, config_path: &Path) -> Vec<Finding> {
     let mut findings = Vec::new();
     let secrets = [
-        ("webhook secret", config.webhook.secret_file.as_ref(), "webhook-secret"),
-        ("GitHub token", config.github.token_file.as_ref(), "github-token"),
+        ("webhook secret", config.webhook.secret_file.as_ref(), WEBHOOK),
+        ("GitHub token", config.github.token_file.as_ref(), TOKEN),
     ];
     for (about, named, credential) in secrets {
-        let beside = surroundings.credentials_dir.as_ref().map(|dir| dir.join(credential)).filter(|f| f.exists());
-        findings.extend(named.cloned().or(beside).map(|file| mode(about, &file)));
+        let kept = named.cloned().map(Kept::Plain).or_else(|| Kept::find(config_path, credential));
+        findings.extend(kept.map(|kept| secret(about, &kept, credential)));
     }
     for repository in &config.repositories {
         findings.extend(repository.secrets.iter().map(|secret| build_secret(config, &repository.name, secret)));
@@ -53,6 +54,17 @@ pub fn findings(config: &Config, surroundings: &Surroundings) -> Vec<Finding> {
         false => Finding::good("daemon", "runs"),
     });
     findings
+}
+
+fn secret(about: &str, kept: &Kept, credential: &str) -> Finding {
+    if let Some(problem) = kept.problem(credential) {
+        return Finding::bad(about, problem);
+    }
+    match kept {
+        Kept::Plain(file) => mode(about, file),
+        Kept::Encrypted(file) => Finding::good(about, format!("{} is encrypted", file.display())),
+        Kept::Running(file) => Finding::good(about, format!("a drop-in of the unit's brings {}", file.display())),
+    }
 }
 
 fn mode(about: &str, file: &Path) -> Finding {

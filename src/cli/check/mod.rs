@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::Failure;
-use crate::config::{Config, Surroundings};
+use super::{Failure, secrets};
+use crate::config::Config;
 use crate::lights::terminal::harmless;
 
 /// How one thing stands.
@@ -33,10 +33,9 @@ struct Finding {
 
 /// Prints the report. Exit code 1 when something is bad, 2 when that is the configuration.
 pub fn run(config_path: &Path, offline: bool, json: bool) -> Result<(), Failure> {
-    let surroundings = Surroundings::for_person(config_path);
     let (findings, code) = match Config::read(config_path) {
         Ok(config) => {
-            let findings = examine(config, config_path, &surroundings, offline);
+            let findings = examine(config, config_path, offline);
             let bad = findings.iter().any(|f| f.verdict == Verdict::Bad);
             (findings, u8::from(bad))
         }
@@ -51,11 +50,12 @@ pub fn run(config_path: &Path, offline: bool, json: bool) -> Result<(), Failure>
     if code == 0 { Ok(()) } else { Err(Failure::Said(code)) }
 }
 
-fn examine(config: Config, path: &Path, surroundings: &Surroundings, offline: bool) -> Vec<Finding> {
+fn examine(config: Config, path: &Path, offline: bool) -> Vec<Finding> {
     let mut findings = vec![Finding::good("configuration", format!("{} is in order", path.display()))];
-    findings.extend(here::findings(&config, surroundings));
+    findings.extend(here::findings(&config, path));
     findings.extend(hardware::findings(Path::new("/sys"), &config.state_dir));
-    let config = match config.clone().with_secrets(surroundings) {
+    let with_secrets = secrets::surroundings(path).and_then(|around| config.clone().with_secrets(&around));
+    let config = match with_secrets {
         Ok(config) => config,
         Err(error) => {
             findings.push(Finding::bad("secrets", error.0));

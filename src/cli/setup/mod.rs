@@ -10,10 +10,11 @@ mod text;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
+use super::secrets::{self, Kept, TOKEN};
 use super::{Failure, backup, hook};
-use crate::config::{Config, DEFAULT_PATH, Secret, Surroundings};
+use crate::config::{Config, DEFAULT_PATH, Secret};
 use crate::github::{Client, GithubConfig};
 use place::Place;
 
@@ -109,7 +110,7 @@ fn write_configuration(place: &Place, options: &Options) -> Result<(), Failure> 
     place.parse(&text)?;
     place.write_public(&place.config, &text)?;
     if let Some(token) = token {
-        place.write_secret("github-token", &token)?;
+        place.write_secret(TOKEN, &token)?;
     }
     place.make_webhook_secret()?;
     println!("{} is written", place.config.display());
@@ -120,10 +121,22 @@ fn write_configuration(place: &Place, options: &Options) -> Result<(), Failure> 
 fn token(place: &Place, options: &Options, text: &str, names: &[String]) -> Result<Option<Secret>, Failure> {
     let api_url = place.parse(text)?.github.api_url;
     let given = options.token_file.as_deref().map(Secret::read).transpose()?;
-    let kept = given.is_none().then(|| Secret::read(&place.secret("github-token")).ok()).flatten();
-    if let Some(token) = given.as_ref().or(kept.as_ref()) {
+    let kept = place.kept(TOKEN);
+    if let Some(problem) = place.problem_with_secrets() {
+        return Err(Failure::Failed(anyhow!(problem)));
+    }
+    let known = match &kept {
+        Some(Kept::Plain(file)) => Secret::read(file).ok(),
+        Some(kept) => Some(kept.read(TOKEN)?),
+        None => None,
+    };
+    if let Some(token) = given.as_ref().or(known.as_ref()) {
         try_token(&api_url, token, names)?;
-        return Ok(given);
+        return match kept {
+            None | Some(Kept::Plain(_)) => Ok(given),
+            Some(_) if given.is_none() || given == known => Ok(None),
+            Some(kept) => Err(Failure::Failed(anyhow!("another token is kept already: {}", kept.how_to_change(TOKEN)))),
+        };
     }
     println!(
         "2. GitHub's token: at github.com, Settings → Developer settings → Fine-grained tokens, for these repositories, \
@@ -154,7 +167,7 @@ fn offer_hook(place: &Place, config: &Config, options: &Options) -> Result<(), F
     if config.webhook.listen.is_none() {
         return Ok(());
     }
-    let config = config.clone().with_secrets(&Surroundings::for_person(&place.config))?;
+    let config = config.clone().with_secrets(&secrets::surroundings(&place.config)?)?;
     let asked = options.hook_token_file.is_none() && options.hook_url.is_none();
     if asked && hook::is_well(&config)? {
         return Ok(());

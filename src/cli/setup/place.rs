@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use super::super::secrets::{Kept, TOKEN, WEBHOOK};
 use super::text;
 use crate::config::{CREDSTORE, Config, Secret, Surroundings};
 
@@ -45,6 +46,22 @@ impl Place {
         }
     }
 
+    /// How a secret is kept here, if it is.
+    pub fn kept(&self, name: &str) -> Option<Kept> {
+        Kept::find(&self.config, name)
+    }
+
+    /// Why the daemon would not have one that is kept, and the cure.
+    pub fn problem_with_secrets(&self) -> Option<String> {
+        [TOKEN, WEBHOOK].into_iter().find_map(|name| self.kept(name)?.problem(name))
+    }
+
+    /// The file is that of a secret which is kept here, and not in it.
+    pub fn is_kept_otherwise(&self, file: &Path) -> bool {
+        let is_plain = |name| matches!(self.kept(name), None | Some(Kept::Plain(_)));
+        [TOKEN, WEBHOOK].into_iter().any(|name| self.secret(name) == file && !is_plain(name))
+    }
+
     /// What a new configuration begins as. Only the service has directories of its own below /var, and units.
     pub fn template(&self) -> String {
         if self.is_service {
@@ -68,7 +85,7 @@ impl Place {
 
     /// The files of all secrets, whether they are there or not.
     pub fn secrets(&self, config: &Config) -> Vec<PathBuf> {
-        let named = [("github-token", &config.github.token_file), ("webhook-secret", &config.webhook.secret_file)];
+        let named = [(TOKEN, &config.github.token_file), (WEBHOOK, &config.webhook.secret_file)];
         let files = named.map(|(name, file)| file.clone().unwrap_or_else(|| self.secret(name)));
         let of_builds = config.repositories.iter().flat_map(|r| &r.secrets).map(|secret| secret.file.clone());
         files.into_iter().chain(of_builds).collect()
@@ -77,9 +94,7 @@ impl Place {
     /// Names the secrets' files in a configuration that no service finds them for.
     pub fn name_secrets(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for (section, key, name) in
-            [("github", "token_file", "github-token"), ("webhook", "secret_file", "webhook-secret")]
-        {
+        for (section, key, name) in [("github", "token_file", TOKEN), ("webhook", "secret_file", WEBHOOK)] {
             let named = text.lines().any(|line| line.trim_start().starts_with(key));
             if !self.is_service && !named {
                 let path = self.secret(name).display().to_string();
@@ -94,14 +109,14 @@ impl Place {
     /// # Errors
     /// No chance, or it can't be written.
     pub fn make_webhook_secret(&self) -> Result<()> {
-        if self.secret("webhook-secret").exists() {
+        if self.kept(WEBHOOK).is_some() {
             return Ok(());
         }
         let mut bytes = [0; SECRET_BYTES];
         let filled = SystemRandom::new().fill(&mut bytes);
         filled.map_err(|_| anyhow!("this system gives no random numbers"))?;
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.write_secret("webhook-secret", &Secret::new(hex))
+        self.write_secret(WEBHOOK, &Secret::new(hex))
     }
 
     /// Only its owner may read it.
@@ -122,7 +137,7 @@ impl Place {
 }
 
 /// All of it or nothing, also when the plug is pulled. A directory that is missing is made with the mode `around`.
-fn write_whole(path: &Path, text: &str, mode: u32, around: u32) -> Result<()> {
+pub fn write_whole(path: &Path, text: &str, mode: u32, around: u32) -> Result<()> {
     let what = || format!("{} can't be written", path.display());
     let directory = path.parent().unwrap_or(Path::new("/"));
     DirBuilder::new().recursive(true).mode(around).create(directory).with_context(what)?;
