@@ -74,7 +74,7 @@ impl Kept {
         let output = command.args(["decrypt", &format!("--name={name}")]).arg(file).arg("-").output();
         let output = output.map_err(|error| wrong(&format!("systemd-creds can't be started ({error})")))?;
         if !output.status.success() {
-            return Err(wrong(String::from_utf8_lossy(&output.stderr).trim()));
+            return Err(wrong(String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default()));
         }
         let text = String::from_utf8(output.stdout).map_err(|_| wrong("it is no text"))?;
         Secret::of_text(&text, file)

@@ -26,6 +26,9 @@ pub(super) struct Purpose {
     pub permission: &'static str,
 }
 
+/// All that a new token needs.
+const PERMISSIONS: &str = "Commit statuses: write; Contents, Pull requests and Webhooks: read";
+
 const POSTING: Purpose = Purpose { act: "post statuses on", permission: "Commit statuses: write" };
 
 impl Client {
@@ -52,9 +55,8 @@ impl Client {
     pub(super) fn token_or_refusal(&self) -> Result<&str, PostOutcome> {
         self.token.as_deref().ok_or_else(|| PostOutcome::TokenRefused {
             error: format!(
-                "There is no GitHub token. Make one with the permission \"{}\" and name its file in \
-                 github.token_file, or provide it as the credential github-token or in GITHUB_TOKEN",
-                POSTING.permission
+                "There is no GitHub token. Make one with {PERMISSIONS}, and name its file in github.token_file, \
+                 or provide it as the credential github-token or in GITHUB_TOKEN"
             ),
         })
     }
@@ -78,8 +80,7 @@ impl Client {
             401 => PostOutcome::TokenRefused {
                 error: format!(
                     "GitHub does not accept the token ({said}): it is wrong, expired or revoked. Make a new one \
-                     with {}, store it in its place and restart pilotlight",
-                    needs()
+                     with {PERMISSIONS}, store it in its place and restart pilotlight"
                 ),
             },
             403 => PostOutcome::TokenRefused {

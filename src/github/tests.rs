@@ -70,7 +70,7 @@ const ANSWERS: &str = r#"
 403 Forbidden | x-ratelimit-remaining: 0; x-ratelimit-reset: 99999999999 | {} => wait 3600s: GitHub limits our requests (403)
 403 Forbidden | DATE; x-ratelimit-remaining: 4999; x-ratelimit-reset: 784111877 | {"message": "You have exceeded a secondary rate limit."} => wait 60s: GitHub limits our requests (403: You have exceeded a secondary rate limit.)
 429 Too Many Requests | | <html>slow down</html> => wait 60s: GitHub limits our requests (429)
-401 Unauthorized | | {"message": "Bad credentials"} => token: GitHub does not accept the token (401: Bad credentials): it is wrong, expired or revoked. Make a new one with the permission "Commit statuses: write", store it in its place and restart pilotlight
+401 Unauthorized | | {"message": "Bad credentials"} => token: GitHub does not accept the token (401: Bad credentials): it is wrong, expired or revoked. Make a new one with Commit statuses: write; Contents, Pull requests and Webhooks: read, store it in its place and restart pilotlight
 403 Forbidden | x-ratelimit-remaining: 4999 | {"message": "Resource not accessible by personal access token"} => token: The token may not post statuses on acme/app (403: Resource not accessible by personal access token). Give it the permission "Commit statuses: write"
 403 Forbidden | x-accepted-github-permissions: statuses=write | {} => token: The token may not post statuses on acme/app (403). Give it the permission "Commit statuses: write"
 403 Forbidden | x-accepted-github-permissions: contents=read,checks=write;administration=read | {} => token: The token may not post statuses on acme/app (403). Give it the permission "Contents: read" and "Checks: write", or "Administration: read"
@@ -253,8 +253,8 @@ fn nobody_listens() {
 fn without_a_token_no_call_is_made() {
     let github = StandIn::start(vec![CREATED.into()]);
     let client = Client::new(&GithubConfig { api_url: github.url.clone(), token: None }).unwrap();
-    let expected = "token: There is no GitHub token. Make one with the permission \"Commit statuses: write\" and name its \
-                    file in github.token_file, or provide it as the credential github-token or in GITHUB_TOKEN";
+    let expected = "token: There is no GitHub token. Make one with Commit statuses: write; Contents, Pull requests and \
+                    Webhooks: read, and name its file in github.token_file, or provide it as the credential github-token or in GITHUB_TOKEN";
     assert_eq!(words(client.post_status(&post())), expected);
     assert!(github.seen.try_recv().is_err());
 }
