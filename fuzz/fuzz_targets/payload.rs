@@ -46,7 +46,7 @@ fn check(read: &Result<Hook, Refusal>) {
         Ok(Hook::Pull(pull)) => check_pull(pull),
         Ok(Hook::Comment(comment)) => check_comment(comment),
         Ok(Hook::Status(status)) => {
-            assert!(matches!(status.sha.len(), 40 | 64) && status.repository.contains('/'));
+            assert!(matches!(status.sha.len(), 40 | 64) && status.repository.name.contains('/'));
             assert!(!status.shown.context.contains(|c: char| c.is_control()), "{:?}", status.shown.context);
         }
         Ok(_) => {}
@@ -58,7 +58,7 @@ fn check(read: &Result<Hook, Refusal>) {
 }
 
 fn check_comment(comment: &Comment) {
-    check_name(&comment.repository);
+    check_name(&comment.repository.name);
     assert!((1..=i64::MAX as u64).contains(&comment.number));
     let login = &comment.by;
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
@@ -77,7 +77,7 @@ fn check_name(name: &str) {
 }
 
 fn check_pull(pull: &PullPayload) {
-    for name in [Some(&pull.repository), pull.head_repository.as_ref()].into_iter().flatten() {
+    for name in [Some(&pull.repository.name), pull.head_repository.as_ref()].into_iter().flatten() {
         check_name(name);
     }
     for sha in [Some(&pull.head_sha), pull.before.as_ref()].into_iter().flatten() {

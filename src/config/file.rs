@@ -113,6 +113,7 @@ struct StorageTable {
 #[serde(deny_unknown_fields)]
 struct RepositoryTable {
     name: Spanned<String>,
+    id: Option<u64>,
     #[serde(default, deserialize_with = "fields::clone_url")]
     clone_url: Option<String>,
     submodules: Option<bool>,
@@ -280,6 +281,7 @@ fn repositories(tables: Vec<RepositoryTable>, host: &str, longest: Duration) -> 
         };
         repositories.push(RepositoryPolicy {
             name,
+            id: table.id,
             clone_url,
             network: table.network,
             submodules: table.submodules.unwrap_or(true),

@@ -9,7 +9,9 @@ pub fn problem(error: &toml::de::Error) -> Problem {
     let words = words.replace("unknown field", "unknown key").replace("missing field", "missing key");
     // Of values all are named, not the nearest: nobody who asks for more isolation should be offered none.
     let words = words.replace("unknown variant", "unknown value");
-    let words = words.replace("expected usize", "expected a number").replace("expected u8", "expected a number");
+    let words = ["usize", "u64", "u8"]
+        .iter()
+        .fold(words, |w, kind| w.replace(&format!("expected {kind}"), "expected a number"));
     let words = match did_you_mean(&words) {
         Some(key) => {
             let what = words.split(", expected").next().unwrap_or(&words).to_owned();

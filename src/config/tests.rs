@@ -83,12 +83,13 @@ fn the_shipped_file_shows_every_key_beside_its_default() {
     let shipped = parse(SHIPPED).unwrap();
     (all.state_dir, all.cache_dir) = (shipped.state_dir.clone(), shipped.cache_dir.clone());
     all.repositories[0].checks = shipped.repositories[0].checks.clone();
+    assert_eq!(all.repositories[0].id.take(), Some(123_456_789));
     let secret = all.repositories[0].secrets.pop().unwrap();
     assert_eq!((secret.name.as_str(), secret.file.to_str()), ("NPM_TOKEN", Some("/etc/pilotlight/secrets/npm-token")));
     assert_eq!(debug(&all), debug(&shipped));
     let keys = "listen path secret_file max_body api_url token_file listen url driver pins active_low blink self_test \
                 follow repositories include_external \
-                workers timeout silence isolation approval state_dir cache_dir name clone_url network skip_ci checks \
+                workers timeout silence isolation approval state_dir cache_dir name id clone_url network skip_ci checks \
                 test submodules context run timeout name file";
     let shown = text.lines().filter_map(|l| l.split_once(" = ")).map(|(key, _)| key).filter(|k| !k.starts_with('#'));
     assert_eq!(shown.collect::<Vec<_>>().join(" "), keys);
@@ -102,7 +103,7 @@ fn everything_can_be_said() {
          [lights]\ndriver = \"terminal\"\npreset = \"pi-traffic\"\nactive_low = true\nblink = false\nfollow = \"worst\"\n\
          self_test = false\nrepositories = [\"ACME/app\"]\ninclude_external = true\n\
          [builder]\nworkers = 16\ntimeout = \"1h 30m\"\nsilence = \"24h\"\nisolation = \"none\"\napproval = \"all\"\n\
-         [[repository]]\nname = \"acme/app\"\nclone_url = \"file:///srv/app.git\"\n\
+         [[repository]]\nname = \"acme/app\"\nid = 9000000000\nclone_url = \"file:///srv/app.git\"\n\
          [[repository.check]]\ncontext = \"prüfen\"\nrun = \"make\"\ntimeout = \"2h\"\n\
          [[repository]]\nname = \"acme/.github\"\nskip_ci = true\nchecks = \"repository\"\ntest = \"merge\"\n",
     )
@@ -121,6 +122,7 @@ fn everything_can_be_said() {
     assert_eq!(policy.repositories[0].clone_url, "file:///srv/app.git");
     assert_eq!(policy.repositories[0].checks[0].timeout, Duration::from_secs(5400), "the builder's is shorter");
     let second = &policy.repositories[1];
+    assert_eq!((policy.repositories[0].id, second.id), (Some(9_000_000_000), None));
     assert_eq!((second.check_source, second.tested, second.skip_ci), (CheckSource::Repository, Tested::Merge, true));
     assert_eq!(second.clone_url, "https://git.acme.example:8443/acme/.github.git");
     assert_eq!(
@@ -166,6 +168,7 @@ fn what_is_wrong_is_told_with_its_place_and_its_cure() {
         "[[repository]]",
         "[[repository]]\nname = \"acme/app/x\"",
         "[[repository]]\nname = \"../..\"",
+        "[[repository]]\nname = \"a/b\"\nid = -1",
         "[[repository]]\nname = \"a/b\"\nclone_url = \"ext::sh -c id\"",
         "[[repository]]\nname = \"a/b\"\n[[repository.check]]\ncontext = \"\"\nrun = \"x\"",
         "[[repository]]\nname = \"a/b\"\n[[repository.check]]\ncontext = \"a\\u0007\"\nrun = \"x\"",
@@ -216,6 +219,7 @@ fn what_is_wrong_is_told_with_its_place_and_its_cure() {
         p.toml:1:1: missing key `name`
         p.toml:2:8: `acme/app/x` is no repository: write owner and name, like "acme/app"
         p.toml:2:8: `../..` is no repository: write owner and name, like "acme/app"
+        p.toml:3:6: invalid value: integer `-1`, expected a number
         p.toml:3:13: `ext::sh -c id` can't be cloned from: write it like "https://github.com/acme/app.git" (https, ssh and file work)
         p.toml:4:11: `` is no context: write a short name like "pilotlight/test"
         p.toml:4:11: `a\u{7}` is no context: write a short name like "pilotlight/test"

@@ -11,6 +11,7 @@ use super::client::{Answer, Ask, Client};
 use super::statuses::{Purpose, path_safe, unix_now};
 use crate::logic::catch_up::PAGE_PULLS;
 use crate::logic::event::{DeliveryKey, Found, LookUp, PostOutcome, PullPayload, Shown, StatusState};
+use crate::logic::identity::Identity;
 
 /// Pages that are read of one list: a thousand pull requests, ten times what an office has open.
 const PAGES_MAX: usize = 20;
@@ -18,6 +19,7 @@ const PAGES_MAX: usize = 20;
 const PULLS: Purpose = Purpose { act: "list the pull requests of", permission: "Pull requests: read" };
 const STATUSES: Purpose = Purpose { act: "read the statuses of", permission: "Commit statuses: read" };
 const HOOKS: Purpose = Purpose { act: "look at the webhooks of", permission: "Webhooks: read" };
+const ITSELF: Purpose = Purpose { act: "look at", permission: "Metadata: read" };
 const PEOPLE: Purpose = Purpose { act: "ask who may write to", permission: "Metadata: read" };
 
 /// The same list as last time is answered 304 and costs nothing: what GitHub called it, for each repository.
@@ -64,6 +66,10 @@ impl Client {
         }
         etags.remove(repository);
         let mut pulls = understand(&answer)?;
+        let of = match pulls.first() {
+            Some(pull) => pull.repository.clone(),
+            None => self.repository(repository)?,
+        };
         // Of several pages the first can stay the same while another changes.
         if let Some(etag) =
             answer.headers.get(header::ETAG).and_then(|e| e.to_str().ok()).filter(|_| !has_next(&answer))
@@ -82,7 +88,17 @@ impl Client {
             answer = self.get(PULLS, repository, &address(page), None)?;
             pulls.append(&mut understand(&answer)?);
         }
-        Ok(Found::Pulls(pulls))
+        Ok(Found::Pulls { of, pulls })
+    }
+
+    /// What has this name now: neither an empty list nor a permission tells.
+    fn repository(&self, asked: &str) -> Result<Identity, PostOutcome> {
+        let answer = match self.get(ITSELF, asked, &format!("/repos/{}", path_safe(asked)), None) {
+            Err(PostOutcome::Refused { .. }) => return Ok(Identity { name: asked.to_owned(), id: None }),
+            answer => answer?,
+        };
+        let said = json(&answer)?;
+        Ok(Identity { name: self.clean(said["full_name"].as_str().unwrap_or(asked)), id: said["id"].as_u64() })
     }
 
     /// The newest status of each context: the combined status lists just those.
@@ -139,11 +155,13 @@ impl Client {
         let path = format!("/repos/{}/collaborators/{}/permission", path_safe(repository), path_safe(user));
         let answer = self.fetch(&path, None)?;
         if answer.status == 404 {
-            return Ok(Found::Permission(false));
+            return Ok(Found::Permission(None));
         }
         let said = json(&self.judged(answer, PEOPLE, repository, None)?)?;
         let writes = |field: &str| matches!(said[field].as_str(), Some("write" | "maintain" | "admin"));
-        Ok(Found::Permission(writes("permission") || writes("role_name")))
+        let may = writes("permission") || writes("role_name");
+        // Asked after it: whoever has the name then was asked.
+        Ok(Found::Permission(may.then(|| self.repository(repository)).transpose()?))
     }
 
     fn get(&self, purpose: Purpose, repository: &str, path: &str, etag: Option<&str>) -> Result<Answer, PostOutcome> {

@@ -124,6 +124,11 @@ impl CatchUp {
         }
     }
 
+    /// The repository's last list may be that of another one.
+    pub fn forget_list(&mut self, repository: &str) {
+        self.lists.remove(repository);
+    }
+
     /// The repository's last list, and when it was asked for.
     pub fn last_list(&self, repository: &str) -> Option<(Duration, &[PullPayload])> {
         Some((*self.listed_at.get(repository)?, self.lists.get(repository)?))
@@ -231,6 +236,10 @@ impl State {
     /// GitHub was out of reach: whatever it was told then may not have arrived.
     pub(super) fn look_again(&mut self, now: Now) {
         self.catch_up.begin(&self.policy, now.mono);
+        self.look_at_heads(now);
+    }
+
+    fn look_at_heads(&mut self, now: Now) {
         let open = self.rows.pulls.values().filter(|p| p.open && p.last_build.is_some());
         let looks = open.map(|p| (statuses(&p.key(), &p.head_sha), now.mono));
         self.catch_up.due.extend(looks);
@@ -248,6 +257,12 @@ impl State {
         if failed_since.is_some_and(|since| now.mono >= since + SILENCE_MAX) {
             self.look_again(now);
         }
+        if found.of().is_some_and(|of| self.recognise(what.repository(), of)) {
+            self.look_at_heads(now);
+        }
+        if self.rows.is_another(what.repository()) {
+            return;
+        }
         match (what, found) {
             (LookUp::Pulls { repository }, found) => {
                 self.catch_up.refused.remove(&repository);
@@ -255,7 +270,7 @@ impl State {
                 self.catch_up.hear(&repository, self.catch_up.asked_at);
                 let last = |lists: &mut BTreeMap<_, Vec<_>>| lists.get_mut(&repository).map(std::mem::take);
                 let pulls = match found {
-                    Found::Pulls(pulls) => Some(pulls),
+                    Found::Pulls { pulls, .. } => Some(pulls),
                     _ => last(&mut self.catch_up.lists),
                 };
                 if let Some(pulls) = pulls {
@@ -271,7 +286,7 @@ impl State {
             }
             (LookUp::Deliveries { repository }, Found::Deliveries(failed)) => self.missed(now, &repository, failed),
             (LookUp::Permission { repository, user }, Found::Permission(may)) => {
-                self.asks.learn(repository, user, may, now.mono);
+                self.asks.learn(repository, user, may.is_some(), now.mono);
             }
             _ => {}
         }
@@ -464,7 +479,7 @@ fn statuses(key: &PullKey, sha: &str) -> LookUp {
 }
 
 impl LookUp {
-    fn repository(&self) -> &str {
+    pub(super) fn repository(&self) -> &str {
         match self {
             LookUp::Pulls { repository } | LookUp::Deliveries { repository } => repository,
             LookUp::Statuses { repository, .. } | LookUp::External { repository, .. } => repository,

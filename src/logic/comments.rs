@@ -65,6 +65,11 @@ impl Asks {
         self.permissions.insert((repository, user), (may, now + PERMISSION_AGE_MAX));
     }
 
+    /// What GitHub said of people may not have been about this repository.
+    pub fn forget(&mut self, repository: &str) {
+        self.permissions.retain(|(of, _), _| of != repository);
+    }
+
     /// When something may be settled though nothing happens.
     pub fn wake_at(&self, now: Duration) -> Option<Duration> {
         let looks = self.open.values().filter(|o| o.looks == 1).map(|o| o.came + LAG_MAX);
@@ -82,8 +87,9 @@ impl Asks {
 impl State {
     /// Takes in what a comment asks for; the answer goes out once that is saved. Whether it counts shows later.
     pub(super) fn comment(&mut self, now: Now, key: DeliveryKey, comment: Comment) -> Answer {
-        let Some(repository) = self.policy.repository(&comment.repository).map(|r| r.name.clone()) else {
-            return Answer::ok(format!("{} is not configured here: nothing to do", comment.repository));
+        let repository = match self.of_delivery(&comment.repository, now.mono) {
+            Ok(repository) => repository,
+            Err(answer) => return answer,
         };
         if self.rows.deliveries.contains_key(&key) {
             return Answer::ok("Already known: a comment counts once");
@@ -135,6 +141,9 @@ impl State {
     fn settle(&mut self, now: Now, open: &Open, ask: &Ask) -> Option<String> {
         if self.policy.repository(&ask.repository).is_none() {
             return Some("the repository is no longer configured".to_owned());
+        }
+        if self.rows.is_another(&ask.repository) {
+            return Some("GitHub has another repository under that name now".to_owned());
         }
         let end = match self.asks.permission(ask) {
             Some(true) => self.obey(now, open, ask),

@@ -17,10 +17,10 @@ impl State {
             Hook::Status(status) => return self.status(now, &status),
             Hook::Pull(payload) => *payload,
         };
-        let Some(repository) = self.policy.repository(&payload.repository).map(|r| r.name.clone()) else {
-            return Answer::ok(format!("{} is not configured here: nothing to build", payload.repository));
+        let repository = match self.of_delivery(&payload.repository, now.mono) {
+            Ok(repository) => repository,
+            Err(answer) => return answer,
         };
-        self.catch_up.hear(&repository, now.mono);
         if !payload.action.builds() && payload.action != PullAction::Closed {
             return Answer::ok(format!("Understood pull_request {}: nothing to build", payload.action.name()));
         }
@@ -42,10 +42,10 @@ impl State {
 
     /// A status that somebody made. It changes no build, and saying it twice is saying it once: its key is not kept.
     fn status(&mut self, now: Now, status: &StatusPayload) -> Answer {
-        let Some(repository) = self.policy.repository(&status.repository).map(|r| r.name.clone()) else {
-            return Answer::ok(format!("{} is not configured here: nothing to build", status.repository));
+        let repository = match self.of_delivery(&status.repository, now.mono) {
+            Ok(repository) => repository,
+            Err(answer) => return answer,
         };
-        self.catch_up.hear(&repository, now.mono);
         match self.take_external(&repository, &status.sha, std::slice::from_ref(&status.shown)) {
             true => Answer::ok("Remembered for the lamp"),
             false => Answer::ok("Understood status: nothing to build"),
@@ -288,7 +288,7 @@ impl PullPayload {
             _ if self.action == PullAction::Opened && known.is_none_or(is_first) => vec![self.head_sha.clone()],
             _ => known.map(|p| p.heads.clone()).unwrap_or_default(),
         };
-        let fork = self.head_repository.as_ref().is_none_or(|head| !head.eq_ignore_ascii_case(&self.repository));
+        let fork = self.head_repository.as_ref().is_none_or(|head| !head.eq_ignore_ascii_case(&self.repository.name));
         Pull {
             repository: key.0.clone(),
             number: key.1,

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::build::{Build, BuildId, CheckEnd};
+use super::identity::Identity;
 use super::panel::Panel;
 use super::policy::{CheckPolicy, Policy, RepositoryPolicy, Tested};
-use super::rows::{KnownDelivery, Pull};
+use super::rows::{KnownDelivery, Pull, Repository};
 use super::secret::SecretFile;
 
 /// The moment an event is handled. Deadlines are reckoned in `mono`; `wall` is only shown to people and
@@ -86,8 +87,8 @@ pub enum Hook {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullPayload {
     pub action: PullAction,
-    /// `repository.full_name`, as GitHub spells it.
-    pub repository: String,
+    /// `repository`, or `base.repo` in a list.
+    pub repository: Identity,
     pub number: u64,
     pub title: String,
     /// 40 or 64 lower-case hex digits.
@@ -107,8 +108,7 @@ pub struct PullPayload {
 /// The part of a `status` payload that decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusPayload {
-    /// `repository.full_name`, as GitHub spells it.
-    pub repository: String,
+    pub repository: Identity,
     /// 40 or 64 lower-case hex digits.
     pub sha: String,
     pub shown: Shown,
@@ -134,8 +134,7 @@ pub enum PullAction {
 /// written it: whether it counts is GitHub's to say ([`LookUp::Permission`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
-    /// `repository.full_name`, as GitHub spells it.
-    pub repository: String,
+    pub repository: Identity,
     /// The pull request's.
     pub number: u64,
     /// The login of who wrote it: letters, digits, `-` and `_`.
@@ -218,6 +217,7 @@ pub struct Decision {
 pub enum Change {
     Build(Build),
     Pull(Pull),
+    Repository(Repository),
     Delivery(DeliveryKey, KnownDelivery),
     ForgetDelivery(DeliveryKey),
 }
@@ -376,11 +376,16 @@ pub enum LookUp {
 pub enum Found {
     /// The same as last time.
     Same,
-    /// All open pull requests, the last touched first; each `action` is `Other`.
-    Pulls(Vec<PullPayload>),
+    /// All open pull requests, the last touched first; each `action` is `Other`. They are of the repository that has
+    /// the name by which was asked, or had it.
+    Pulls {
+        of: Identity,
+        pulls: Vec<PullPayload>,
+    },
     Statuses(Vec<Shown>),
     Deliveries(Vec<DeliveryKey>),
-    Permission(bool),
+    /// They may write, in the repository that has the name by which was asked, or had it; `None`: they may not.
+    Permission(Option<Identity>),
 }
 
 /// The newest status of one context, as GitHub shows it.

@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod event;
 pub mod external;
 pub mod heads;
+pub mod identity;
 pub mod outbox;
 pub mod panel;
 pub mod policy;

@@ -91,7 +91,7 @@ fn trouble(state: &State, now: Now) -> Option<String> {
     let stuck = || state.stuck(now).map(wording::stuck);
     let posts = || state.outbox.trouble(&state.policy, now.mono);
     let asks = || state.catch_up.trouble(&state.policy, now.mono);
-    disk.or_else(worker).or_else(stuck).or_else(posts).or_else(asks)
+    disk.or_else(|| state.another_on_lamp()).or_else(worker).or_else(stuck).or_else(posts).or_else(asks)
 }
 
 /// The newest build of each open pull request that does not wait for approval, and was not cancelled while it

@@ -99,6 +99,7 @@ impl Queue {
         rows.builds.values().filter(move |b| {
             b.state == BuildState::Queued
                 && policy.repository(&b.repository).is_some()
+                && !rows.is_another(&b.repository)
                 && !self.active.contains_key(&b.id)
                 && !(one_each && self.active.values().any(|busy| busy.is_unit_of(b, rows.is_stranger(b))))
         })

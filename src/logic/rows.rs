@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::build::{Build, BuildId, BuildState};
 use super::event::{Change, DeliveryKey, Word};
 use super::external::External;
+use super::identity::Identity;
 
 /// Closed pull requests remembered, to know late payloads as late and to keep the last result on the lamp.
 /// GitHub redelivers for 3 days; an office closes fewer than this in that time.
@@ -58,6 +59,23 @@ impl Pull {
     }
 }
 
+/// A configured repository: which one it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// As the configuration spells it, in lower case: GitHub's names are the same in any case.
+    pub name: String,
+    /// GitHub's number for the one that is meant.
+    pub id: u64,
+    /// What GitHub has under that name instead, as far as is known.
+    pub instead: Option<Identity>,
+}
+
+impl Repository {
+    pub fn new(name: &str, id: u64, instead: Option<Identity>) -> Self {
+        Repository { name: name.to_ascii_lowercase(), id, instead }
+    }
+}
+
 /// What became of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownDelivery {
@@ -84,11 +102,13 @@ pub struct Ask {
 }
 
 /// The rows in memory: open pull requests, unfinished builds, the last build of each pull request,
-/// builds whose end GitHub has not heard yet, and deliveries.
+/// builds whose end GitHub has not heard yet, which repositories are meant, and deliveries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows {
     pub pulls: BTreeMap<PullKey, Pull>,
     pub builds: BTreeMap<BuildId, Build>,
+    /// By name, in lower case.
+    pub repositories: BTreeMap<String, Repository>,
     pub deliveries: BTreeMap<DeliveryKey, KnownDelivery>,
     /// The newest id ever given, also when that build is no longer kept.
     pub last_build_id: BuildId,
@@ -100,7 +120,8 @@ impl Rows {
         let pulls = self.pulls.values().cloned().map(Change::Pull);
         let builds = self.builds.values().cloned().map(Change::Build);
         let deliveries = self.deliveries.iter().map(|(key, known)| Change::Delivery(key.clone(), known.clone()));
-        pulls.chain(builds).chain(deliveries).collect()
+        let repositories = self.repositories.values().cloned().map(Change::Repository);
+        pulls.chain(builds).chain(repositories).chain(deliveries).collect()
     }
 
     /// Takes over a stored row.
@@ -112,6 +133,9 @@ impl Rows {
             }
             Change::Pull(pull) => {
                 self.pulls.insert(pull.key(), pull);
+            }
+            Change::Repository(repository) => {
+                self.repositories.insert(repository.name.clone(), repository);
             }
             Change::Delivery(key, known) => {
                 self.deliveries.insert(key, known);

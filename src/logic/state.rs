@@ -67,6 +67,7 @@ struct Stopping {
 pub(super) enum Row {
     Pull(PullKey),
     Build(BuildId),
+    Repository(String),
     Delivery(DeliveryKey),
     Forgotten(DeliveryKey),
 }
@@ -288,6 +289,7 @@ impl State {
         match row {
             Row::Pull(key) => self.rows.pulls.get(&key).cloned().map(Change::Pull),
             Row::Build(id) => self.rows.builds.get(&id).cloned().map(Change::Build),
+            Row::Repository(name) => self.rows.repositories.get(&name).cloned().map(Change::Repository),
             Row::Delivery(key) => self.rows.deliveries.get(&key).cloned().map(|known| Change::Delivery(key, known)),
             Row::Forgotten(key) => Some(Change::ForgetDelivery(key)),
         }
@@ -351,6 +353,7 @@ impl State {
 
     /// Brings what waits in line with the configuration: its repositories, its checks, its trust.
     fn fit_to_policy(&mut self, now: Now) {
+        self.take_ids();
         let waits = |b: &&super::build::Build| !b.state.is_end() && !self.queue.active.contains_key(&b.id);
         let waiting: Vec<_> = self.rows.builds.values().filter(waits).map(|b| b.id).collect();
         for id in waiting {

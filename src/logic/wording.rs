@@ -182,6 +182,18 @@ pub fn unheard(repository: &str, silence: Duration) -> String {
     format!("nothing was heard of {repository} for {silence}: no webhook came, and its pull requests can't be listed")
 }
 
+/// `id` was heard first under this name, or is configured; `instead` is what GitHub has there.
+pub fn another_repository(name: &str, id: u64, instead: u64) -> String {
+    format!(
+        "GitHub's {name} is repository {instead}, not {id}: has a stranger taken the name? Write the new name of \
+         yours in the configuration, or id = {instead} below this one if that is yours"
+    )
+}
+
+pub fn renamed(name: &str, new: &str) -> String {
+    format!("GitHub's {name} is called {new} now: write the new name in the configuration")
+}
+
 pub fn stuck(build: BuildId) -> String {
     format!("build {build} is held for longer than all its deadlines")
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::logic::build::{Build, BuildState};
 use crate::logic::event::{Change, DeliveryKey};
-use crate::logic::rows::{CLOSED_PULLS_MAX, KnownDelivery, Pull, Rows};
+use crate::logic::rows::{CLOSED_PULLS_MAX, KnownDelivery, Pull, Repository, Rows};
 
 /// The columns of a build, in the order that [`build`] reads.
 pub const BUILD_COLUMNS: &str = "id, repository, pull, title, sha, base_ref, head_ref, state, reason, attempt, \
@@ -20,6 +20,13 @@ pub fn save(connection: &Connection, change: &Change) -> Result<()> {
     match change {
         Change::Build(build) => save_build(connection, build),
         Change::Pull(pull) => save_pull(connection, pull),
+        Change::Repository(repository) => {
+            let sql = "INSERT OR REPLACE INTO repositories (name, id, instead) VALUES (?, ?, ?)";
+            let instead = repository.instead.as_ref().map(serde_json::to_string).transpose()?;
+            let id = repository.id.cast_signed();
+            connection.prepare_cached(sql)?.execute(params![repository.name, id, instead])?;
+            Ok(())
+        }
         Change::Delivery(key, known) => {
             let sql = "INSERT OR REPLACE INTO deliveries (guid, hook_id, at, build, ask) VALUES (?, ?, ?, ?, ?)";
             let hook = key.hook_id.cast_signed();
@@ -56,6 +63,10 @@ pub fn load(connection: &Connection) -> Result<Rows> {
         for found in by_id.query_and_then([id], build)? {
             rows.apply(Change::Build(found?));
         }
+    }
+    let repositories = "SELECT name, id, instead FROM repositories";
+    for found in connection.prepare(repositories)?.query_and_then([], repository)? {
+        rows.apply(Change::Repository(found?));
     }
     let deliveries = "SELECT guid, hook_id, at, build, ask FROM deliveries";
     for found in connection.prepare(deliveries)?.query_and_then([], delivery)? {
@@ -165,6 +176,13 @@ fn pull(row: &Row) -> Result<Pull> {
         external: serde_json::from_str(&external).context("what others say of a head can't be read")?,
         heads: serde_json::from_str(&heads).context("the heads of a pull request can't be read")?,
     })
+}
+
+fn repository(row: &Row) -> Result<Repository> {
+    let (name, instead): (String, Option<String>) = (row.get(0)?, row.get(2)?);
+    let instead = instead.as_deref().map(serde_json::from_str).transpose();
+    let instead = instead.with_context(|| format!("what GitHub has instead of {name} can't be read"))?;
+    Ok(Repository { name, id: row.get::<_, i64>(1)?.cast_unsigned(), instead })
 }
 
 fn delivery(row: &Row) -> Result<(DeliveryKey, KnownDelivery)> {

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use rusqlite::Connection;
 
 /// One step for each version. Steps that were released are never changed; new ones are added.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "
     CREATE TABLE builds (
         id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice
@@ -63,6 +63,13 @@ const STEPS: [&str; 5] = [
 ",
     "
     ALTER TABLE pulls ADD COLUMN heads TEXT NOT NULL DEFAULT '[]'; -- JSON
+",
+    "
+    CREATE TABLE repositories (
+        name TEXT PRIMARY KEY, -- as configured, in lower case
+        id INTEGER NOT NULL, -- GitHub's number for the one that is meant
+        instead TEXT -- JSON: what GitHub has under that name
+    ) WITHOUT ROWID;
 ",
 ];
 

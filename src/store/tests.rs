@@ -5,7 +5,8 @@ use super::Store;
 use super::reader::{BUILDS_MAX, Filter, Reader};
 use crate::logic::build::{Build, BuildState, Check};
 use crate::logic::event::{Change, DeliveryKey};
-use crate::logic::rows::{KnownDelivery, Rows};
+use crate::logic::identity::Identity;
+use crate::logic::rows::{KnownDelivery, Repository, Rows};
 use crate::logic::tests::{model, storm};
 
 /// Storms whose every row goes through SQLite. With `synchronous=FULL` each commit waits for the card.
@@ -89,8 +90,14 @@ fn anything_people_write_is_stored_as_it_is() {
     let odd = build(i64::MAX - 1, "acme/app", u64::MAX, BuildState::Queued);
     let key = DeliveryKey { guid: "'\"\0".to_owned(), hook_id: u64::MAX };
     let known = KnownDelivery { at: i64::MIN, build: None, ask: None };
-    room.open().save(&[Change::Build(odd.clone()), Change::Delivery(key.clone(), known.clone())]).unwrap();
+    let another = Identity { name: "'\"\0 \u{202e}".to_owned(), id: Some(u64::MAX) };
+    let repository = Repository::new("Acme/App'", u64::MAX - 1, Some(another));
+    let changes = [Change::Build(odd.clone()), Change::Delivery(key.clone(), known.clone())];
+    room.open().save(&changes).unwrap();
+    room.open().save(&[Change::Repository(repository.clone())]).unwrap();
     let rows = room.open().load().unwrap();
+    assert_eq!(rows.repositories["acme/app'"], repository);
+    assert_eq!(rows.all().len(), 3);
     assert_eq!(rows.builds[&odd.id], odd);
     assert_eq!(rows.deliveries[&key], known);
     room.open().save(&[Change::ForgetDelivery(key)]).unwrap();
@@ -159,7 +166,7 @@ fn a_database_of_a_newer_pilotlight_is_refused() {
     assert_eq!(
         room.error(),
         "the database DIR/pilotlight.db can't be opened: it was made by a newer pilotlight (schema 9, this one \
-         knows 5): install that one again"
+         knows 6): install that one again"
     );
 }
 

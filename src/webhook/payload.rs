@@ -9,6 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{Refusal, malformed};
 use crate::logic::event::{Comment, Hook, PullAction, PullPayload, Shown, StatusPayload, StatusState, Word};
+use crate::logic::identity::Identity;
 use crate::logic::wording::{DESCRIPTION_CHARS_MAX, plain};
 
 /// What is kept of a title, in characters; GitHub allows as many.
@@ -32,19 +33,21 @@ const CONTEXT_CHARS_MAX: usize = 255;
 /// What is told of an error in the JSON, in characters: the sender's own text may be in it.
 const ERROR_CHARS_MAX: usize = 200;
 
-/// Reads one page of `GET /repos/{owner}/{repo}/pulls`. An entry that can't be understood is left out: the others are
+/// Reads one page of `GET /repos/{owner}/{repo}/pulls`. What has `repository` as its name may be another one: each entry
+/// tells. An entry that can't be understood is left out: the others are
 /// not to suffer for it.
 pub(super) fn list(repository: &str, json: &str) -> Result<Vec<PullPayload>, Refusal> {
     let entries: Vec<serde_json::Value> = serde_json::from_str(json).map_err(|error| {
         malformed(format!("the list can't be understood: {}", plain(&error.to_string(), ERROR_CHARS_MAX)))
     })?;
     let payload = |entry| {
-        let entry: Listed = serde_json::from_value(entry).ok()?;
+        let mut entry: Listed = serde_json::from_value(entry).ok()?;
+        let asked = || Repository { full_name: repository.to_owned(), id: None };
         pull(PullEvent {
+            repository: entry.pull_request.base.repo.take().unwrap_or_else(asked),
             action: "listed".to_owned(),
             number: entry.number,
             pull_request: entry.pull_request,
-            repository: Repository { full_name: repository.to_owned() },
             before: None,
             changes: None,
         })
@@ -138,11 +141,13 @@ struct Side {
 struct Base {
     #[serde(rename = "ref")]
     name: String,
+    repo: Option<Repository>,
 }
 
 #[derive(Deserialize)]
 struct Repository {
     full_name: String,
+    id: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -183,7 +188,7 @@ fn pull(event: PullEvent) -> Result<PullPayload, Refusal> {
     let before = event.before.filter(|_| action == PullAction::Synchronize);
     Ok(PullPayload {
         action,
-        repository: full_name("repository.full_name", event.repository)?,
+        repository: named(event.repository)?,
         number: pull_number(event.number)?,
         title: plain(&pull.title, TITLE_CHARS_MAX),
         head_sha: sha("pull_request.head.sha", &pull.head.sha)?,
@@ -204,7 +209,7 @@ fn pull(event: PullEvent) -> Result<PullPayload, Refusal> {
 /// Only what is newly written counts: who may edit a comment need not be who wrote it.
 fn comment(event: CommentEvent) -> Result<Hook, Refusal> {
     let number = pull_number(event.issue.number)?;
-    let repository = full_name("repository.full_name", event.repository)?;
+    let repository = named(event.repository)?;
     let nothing = |why: &str| Ok(Hook::Other { event: format!("issue_comment {why}") });
     let Some(word) = event.comment.body.as_deref().and_then(word) else {
         return nothing("without /test, /approve or /cancel in its first line");
@@ -252,8 +257,7 @@ fn status(event: StatusEvent) -> Result<StatusPayload, Refusal> {
             .ok_or_else(|| malformed("updated_at is not a time like 2026-01-01T00:00:00Z"))?,
         id: event.id,
     };
-    let repository = full_name("repository.full_name", event.repository)?;
-    Ok(StatusPayload { repository, sha: sha("sha", &event.sha)?, shown })
+    Ok(StatusPayload { repository: named(event.repository)?, sha: sha("sha", &event.sha)?, shown })
 }
 
 fn action(action: &str, changes: Option<Changes>) -> PullAction {
@@ -271,6 +275,11 @@ fn action(action: &str, changes: Option<Changes>) -> PullAction {
 fn pull_number(number: u64) -> Result<u64, Refusal> {
     let fits = number > 0 && i64::try_from(number).is_ok();
     fits.then_some(number).ok_or_else(|| malformed("number is not the number of a pull request"))
+}
+
+fn named(repository: Repository) -> Result<Identity, Refusal> {
+    let id = repository.id;
+    Ok(Identity { name: full_name("repository.full_name", repository)?, id })
 }
 
 /// `owner/name`, in the characters that GitHub allows. It becomes a part of paths and URLs.

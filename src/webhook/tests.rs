@@ -5,6 +5,7 @@ use super::{Parts, Refusal, read};
 use crate::logic::event::{
     Comment, Delivery, DeliveryKey, Hook, PullAction, PullPayload, Shown, StatusPayload, StatusState, Word,
 };
+use crate::logic::identity::Identity;
 
 const SECRET: &[u8] = b"It's a Secret to Everybody";
 const SHA: &str = "00112233445566778899AABBCCDDEEFF00112233";
@@ -52,6 +53,10 @@ fn with(pointer: &str, value: Value) -> Result<Hook, String> {
     *payload.pointer_mut(pointer).expect("the test names a value") = value;
     let answer = answer(payload.to_string().as_bytes(), |_| {});
     answer.map(|delivery| delivery.hook).map_err(|refusal| format!("{} {}", refusal.status, refusal.message))
+}
+
+fn app(id: Option<u64>) -> Identity {
+    Identity { name: "acme/app".into(), id }
 }
 
 fn pull(hook: Result<Hook, String>) -> PullPayload {
@@ -104,7 +109,7 @@ fn a_pull_request_is_cut_down_to_what_decides() {
     assert_eq!(delivery.key, DeliveryKey { guid, hook_id: 42 });
     let expected = PullPayload {
         action: PullAction::Synchronize,
-        repository: "acme/app".into(),
+        repository: app(Some(1)),
         number: 7,
         title: "Make it blue".into(),
         head_sha: SHA.to_ascii_lowercase(),
@@ -124,7 +129,7 @@ fn a_status_is_cut_down_to_what_decides() {
         let mut payload = json!({
             "id": 6_805_126_730_u64, "sha": SHA, "name": "acme/app", "context": "ci/travis\u{202e}\n", "state": "success",
             "description": null, "target_url": "https://travis.example/7", "branches": [], "commit": {"sha": SHA},
-            "repository": {"full_name": "acme/app"}, "created_at": "2026-01-01T00:00:00Z",
+            "repository": {"id": 5, "full_name": "acme/app"}, "created_at": "2026-01-01T00:00:00Z",
             "updated_at": "2026-01-01T01:00:00+01:00",
         });
         change(&mut payload);
@@ -138,7 +143,7 @@ fn a_status_is_cut_down_to_what_decides() {
         updated_at: 1_767_225_600,
         id: 6_805_126_730,
     };
-    let expected = StatusPayload { repository: "acme/app".into(), sha: SHA.to_ascii_lowercase(), shown };
+    let expected = StatusPayload { repository: app(Some(5)), sha: SHA.to_ascii_lowercase(), shown };
     assert_eq!(payload(&|_| {}), Ok(Hook::Status(Box::new(expected))));
     let table: [(&str, Value, &str); 5] = [
         ("sha", json!("main"), "400 sha is not a commit: 40 or 64 hex digits"),
@@ -212,6 +217,10 @@ const MALFORMED: &str = r#"
 /before | "zzz" | 400 before is not a commit: 40 or 64 hex digits
 /pull_request/head/ref | "LONG" | 400 pull_request.head.ref is longer than 1024 bytes
 /pull_request/base/ref | "LONG" | 400 pull_request.base.ref is longer than 1024 bytes
+/repository/id | "1" | 400 the payload can't be understood: invalid type: string "1", expected u64
+/repository/id | -1 | 400 the payload can't be understood: invalid value: integer `-1`, expected u64
+/repository/id | 1.5 | 400 the payload can't be understood: invalid type: floating point `1.5`, expected u64
+/repository/id | 18446744073709551616 | 400 the payload can't be understood: invalid type: floating point
 /repository/full_name | "acme" | 400 repository.full_name is not the name of a repository, like owner/name
 /repository/full_name | "acme/.." | 400 repository.full_name is not the name
 /repository/full_name | "../app" | 400 repository.full_name is not the name
@@ -266,6 +275,8 @@ fn other_events_need_only_be_json() {
 #[test]
 fn values_vary_as_githubs_do() {
     assert_eq!(pull(with("/pull_request/head/repo", Value::Null)).head_repository, None);
+    assert_eq!(pull(with("/repository/id", Value::Null)).repository, app(None));
+    assert_eq!(pull(with("/repository/id", json!(u64::MAX))).repository.id, Some(u64::MAX));
     assert!(!pull(with("/pull_request/state", json!("closed"))).open);
     assert_eq!(pull(with("/pull_request/title", json!("é".repeat(300)))).title, "é".repeat(256));
     assert_eq!(pull(with("/pull_request/head/ref", json!("a\u{1b}[31mb\n"))).head_ref, "a[31mb");
@@ -281,6 +292,23 @@ fn values_vary_as_githubs_do() {
     for (text, seconds) in times {
         assert_eq!(pull(with("/pull_request/updated_at", json!(text))).updated_at, seconds, "{text}");
     }
+}
+
+#[test]
+fn a_list_tells_of_each_entry_whose_it_is() {
+    let mut entry = payload()["pull_request"].clone();
+    entry["number"] = json!(7);
+    let of = |repo: Value| {
+        let mut entry = entry.clone();
+        entry["base"]["repo"] = repo;
+        let listed = super::list("acme/app", &json!([entry]).to_string()).expect("a list");
+        listed.first().map(|pull| pull.repository.clone())
+    };
+    assert_eq!(of(json!({"full_name": "acme/app", "id": 99})), Some(app(Some(99))), "another one of that name");
+    let renamed = Identity { name: "acme/web".into(), id: Some(1) };
+    assert_eq!(of(json!({"full_name": "acme/web", "id": 1})), Some(renamed));
+    assert_eq!(of(Value::Null), Some(app(None)), "it has the name by which was asked");
+    assert_eq!(of(json!({"full_name": "acme/app", "id": "99"})), None, "what can't be understood is left out");
 }
 
 #[test]
@@ -310,7 +338,7 @@ fn comment(change: impl FnOnce(&mut Value)) -> Result<Hook, String> {
         "action": "created",
         "issue": {"number": 7, "state": "open", "pull_request": {"url": "https://api.github.com/…"}},
         "comment": {"body": "/test", "user": {"login": "alice"}, "author_association": "OWNER"},
-        "repository": {"full_name": "acme/app"}, "sender": {"login": "mallory"},
+        "repository": {"full_name": "acme/app", "id": 1}, "sender": {"login": "mallory"},
     });
     change(&mut payload);
     let answer = answer(payload.to_string().as_bytes(), |parts| parts.event = Some("issue_comment"));
@@ -355,7 +383,7 @@ fn the_first_line_of_a_comment_decides() {
         };
         assert_eq!(format!("{word:?}"), expected, "{line}");
     }
-    let alice = Comment { repository: "acme/app".into(), number: 7, by: "alice".into(), word: Word::Test };
+    let alice = Comment { repository: app(Some(1)), number: 7, by: "alice".into(), word: Word::Test };
     assert_eq!(comment(|_| {}), Ok(Hook::Comment(alice)));
 }
 

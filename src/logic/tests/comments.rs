@@ -280,7 +280,7 @@ fn words_on_what_is_not_there() {
     check(expect![[r#"
         0s listed acme/app
         0s comment acme/other#7 by alice /test
-            200 acme/other is not configured here: nothing to do
+            200 acme/other is not configured here: nothing to build
         0s comment acme/app#7 by alice /test
             200 Understood /test by alice: it counts if GitHub says that alice may write there
         0s pull acme/app#8 opened 1a2b3c4d fork

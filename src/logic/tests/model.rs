@@ -14,7 +14,12 @@ pub fn select(all: &Rows) -> Rows {
     let mut closed: Vec<_> = all.pulls.values().filter_map(|p| p.closed_order).collect();
     closed.sort_unstable_by(|a, b| b.cmp(a));
     closed.truncate(CLOSED_PULLS_MAX);
-    let mut rows = Rows { deliveries: all.deliveries.clone(), last_build_id: all.last_build_id, ..Rows::default() };
+    let mut rows = Rows {
+        repositories: all.repositories.clone(),
+        deliveries: all.deliveries.clone(),
+        last_build_id: all.last_build_id,
+        ..Rows::default()
+    };
     for (key, pull) in &all.pulls {
         if pull.closed_order.is_none_or(|order| closed.contains(&order)) {
             rows.pulls.insert(key.clone(), pull.clone());

@@ -19,6 +19,7 @@
 //! 12s reload isolation=none              also stop, stop at once, crash, save fails, disk full, disk works
 //! 13s show #1                            the build as it is saved
 //! 14s listed acme/app #7:1a2b@3 #8:3c4d  GitHub's open pull requests from now on, touched at 3s and now
+//! 14s listed acme/app id=99 #7:1a2b      the same, of another repository; also name=acme/web, and for deliveries
 //! 15s shown 1a2b pilotlight success Done what it shows there, until the next post; nothing: `shown 1a2b`
 //! 15s status 1a2b travis failure         the delivery of a status: at=, id=, of=acme/lib
 //! 16s missed guid-9                      a delivery that it could not bring
@@ -40,6 +41,7 @@ use crate::logic::event::{
     BuildEvent, BuildNews, Decision, Delivery, DeliveryKey, Effect, Event, Found, Hook, LookUp, Now, Post, PostOutcome,
     PullPayload, Shown, StatusPayload,
 };
+use crate::logic::identity::Identity;
 use crate::logic::panel::{Led, Panel};
 use crate::logic::policy::Policy;
 use crate::logic::rows::Rows;
@@ -95,7 +97,7 @@ struct World {
     asks_about: BTreeMap<String, Option<PostOutcome>>,
     asks_shown: bool,
     /// What it would answer: its lists, and which of them this process has seen.
-    lists: BTreeMap<String, Vec<PullPayload>>,
+    lists: BTreeMap<String, (Identity, Vec<PullPayload>)>,
     lists_seen: BTreeSet<String>,
     statuses: BTreeMap<String, Vec<Shown>>,
     /// Statuses that others made.
@@ -111,13 +113,14 @@ impl World {
     fn new(policy: Policy) -> World {
         let now = Now { mono: Duration::ZERO, wall: START };
         let (state, decision) = State::load(Rows::default(), policy.clone(), now);
-        assert_eq!(decision.changes, []);
+        let mut saved = Rows::default();
+        decision.changes.into_iter().for_each(|change| saved.apply(change));
         let asked =
             decision.effects.into_iter().filter_map(|e| if let Effect::LookUp(what) = e { Some(what) } else { None });
         World {
             state,
             policy,
-            saved: Rows::default(),
+            saved,
             at: Duration::ZERO,
             booted: Duration::ZERO,
             outcome: Some(PostOutcome::Accepted),
@@ -198,10 +201,11 @@ impl World {
                 self.event(Event::Command { reply: 0, command });
             }
             ["posts" | "token", ..] => self.posts(all),
-            ["listed", repository, pulls @ ..] => {
+            ["listed", repository, settings @ ..] => {
                 let at = self.now().wall;
-                let pulls = pulls.iter().map(|word| words::listed(repository, word, START, at)).collect();
-                self.lists.insert((*repository).to_owned(), pulls);
+                let pulls = settings.iter().filter(|word| word.starts_with('#'));
+                let pulls = pulls.map(|word| words::listed(repository, word, settings, START, at)).collect();
+                self.lists.insert((*repository).to_owned(), (words::named(repository, settings), pulls));
                 self.lists_seen.remove(*repository);
             }
             ["shown", sha] => _ = self.statuses.remove(&words::sha(sha)),
@@ -216,7 +220,7 @@ impl World {
                     .map_or(self.now().wall, |at| START + at.parse::<i64>().expect("seconds"));
                 let id = words::setting(settings, "id").map_or(self.made, |id| id.parse().expect("a number"));
                 let shown = words::shown(context, state, &[], at, id);
-                let repository = words::setting(settings, "of").unwrap_or("acme/app").to_owned();
+                let repository = words::named(words::setting(settings, "of").unwrap_or("acme/app"), &[]);
                 self.other(Hook::Status(Box::new(StatusPayload { repository, sha: words::sha(sha), shown })));
             }
             ["missed", guid] => self.missed.push(DeliveryKey { guid: (*guid).to_owned(), hook_id: 1 }),
@@ -365,14 +369,20 @@ impl World {
     fn find(&mut self, what: &LookUp) -> Found {
         match what {
             LookUp::Pulls { repository } => match self.lists.get(repository) {
-                Some(pulls) if self.lists_seen.insert(repository.clone()) => Found::Pulls(pulls.clone()),
+                Some((of, pulls)) if self.lists_seen.insert(repository.clone()) => {
+                    Found::Pulls { of: of.clone(), pulls: pulls.clone() }
+                }
                 _ => Found::Same,
             },
             LookUp::Statuses { sha, .. } | LookUp::External { sha, .. } => {
                 Found::Statuses(self.statuses.get(sha).cloned().unwrap_or_default())
             }
             LookUp::Deliveries { .. } => Found::Deliveries(self.missed.clone()),
-            LookUp::Permission { user, .. } => Found::Permission(words::TEAM.contains(&user.as_str())),
+            LookUp::Permission { user, repository } => {
+                let now = self.lists.get(repository).map(|(of, _)| of.clone());
+                let of = now.unwrap_or_else(|| words::named(repository, &[]));
+                Found::Permission(words::TEAM.contains(&user.as_str()).then_some(of))
+            }
         }
     }
 

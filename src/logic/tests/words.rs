@@ -7,6 +7,7 @@ use crate::logic::event::{
     BuildNews, Command, Comment, Delivery, DeliveryKey, Hook, LookUp, PostOutcome, PullAction, PullPayload, Shown,
     StatusState, Word,
 };
+use crate::logic::identity::Identity;
 use crate::logic::policy::{
     Approval, CheckPolicy, CheckSource, Follow, Isolation, Network, Policy, RepositoryPolicy, Tested,
 };
@@ -39,6 +40,7 @@ pub fn repository(name: &str, checks: &str) -> RepositoryPolicy {
     let clone_url = format!("https://github.com/{name}.git");
     RepositoryPolicy {
         name: name.to_owned(),
+        id: None,
         clone_url,
         network: Network::Internet,
         submodules: true,
@@ -72,6 +74,7 @@ pub fn settings(policy: &mut Policy, settings: &str) {
                 let source = if source == "repository" { CheckSource::Repository } else { CheckSource::Box };
                 policy.repositories.iter_mut().for_each(|r| r.check_source = source);
             }
+            ("id", id) => policy.repositories[0].id = Some(id.parse().expect("a number")),
             ("skip", word) => policy.repositories.iter_mut().for_each(|r| r.skip_ci = word == "on"),
             ("checks", contexts) => {
                 for r in &mut policy.repositories {
@@ -90,6 +93,13 @@ pub fn settings(policy: &mut Policy, settings: &str) {
 /// The value of `key` among words like `key=value`.
 pub fn setting<'a>(all: &[&'a str], key: &str) -> Option<&'a str> {
     all.iter().find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+}
+
+/// The repository of that name, or what `id=99 name=acme/web` say that it is.
+pub fn named(name: &str, all: &[&str]) -> Identity {
+    let id = setting(all, "id").map(|id| id.parse().expect("a number"));
+    let id = id.unwrap_or_else(|| name.bytes().map(|b| u64::from(b.to_ascii_lowercase())).sum());
+    Identity { name: setting(all, "name").unwrap_or(name).to_owned(), id: Some(id) }
 }
 
 /// `1a2b` and 36 zeros.
@@ -119,7 +129,8 @@ pub fn pull(pull: &str, action: &str, head: &str, all: &[&str], start: i64, at: 
         "closed" => PullAction::Closed,
         other => PullAction::Other(other.to_owned()),
     };
-    let from = if all.contains(&"fork") { Some("mallory/app".to_owned()) } else { Some(repository.clone()) };
+    let repository = named(&repository, all);
+    let from = Some(if all.contains(&"fork") { "mallory/app".to_owned() } else { repository.name.clone() });
     let payload = PullPayload {
         open: action != PullAction::Closed && setting(all, "state") != Some("closed"),
         action,
@@ -144,7 +155,9 @@ pub const TEAM: [&str; 2] = ["alice", "bob"];
 /// The delivery of a `comment` line.
 pub fn comment(pull: &str, by: &str, word: &[&str], number: usize) -> Delivery {
     let (repository, number_of_pull) = name(pull);
-    let word = match word {
+    let repository = named(&repository, word);
+    let word: Vec<_> = word.iter().copied().filter(|w| !w.contains('=')).collect();
+    let word = match &word[..] {
         ["/test"] => Word::Test,
         ["/cancel"] => Word::Cancel,
         ["/approve", sha @ ..] => Word::Approve(sha.first().map(|sha| (*sha).to_owned())),
@@ -155,13 +168,13 @@ pub fn comment(pull: &str, by: &str, word: &[&str], number: usize) -> Delivery {
 }
 
 /// One of a list: `#7:1a2b`, last touched at `at`; `#7:1a2b@3`: three seconds after the start.
-pub fn listed(repository: &str, word: &str, start: i64, at: i64) -> PullPayload {
+pub fn listed(repository: &str, word: &str, all: &[&str], start: i64, at: i64) -> PullPayload {
     let (number, head) = word.split_once(':').expect("a pull request like #7:1a2b");
     let (head, at) = match head.split_once('@') {
         Some((head, seconds)) => (head, start + seconds.parse::<i64>().expect("seconds")),
         None => (head, at),
     };
-    match pull(&format!("{repository}{number}"), "listed", head, &[], start, at, 0).hook {
+    match pull(&format!("{repository}{number}"), "listed", head, all, start, at, 0).hook {
         Hook::Pull(payload) => *payload,
         _ => unreachable!("a pull line is about a pull request"),
     }
@@ -230,8 +243,8 @@ pub fn news(all: &[&str]) -> (BuildId, BuildNews) {
         ["no", "worker", build, why @ ..] => (id(build), BuildNews::NoWorker { error: why.join(" ") }),
         ["skipped", build] => (id(build), BuildNews::Skipped { marker: "[skip ci]" }),
         ["named", build, "wrong", why @ ..] => (id(build), BuildNews::Named { checks: Err(why.join(" ")) }),
-        ["named", build] => (id(build), named("")),
-        ["named", build, contexts] => (id(build), named(contexts)),
+        ["named", build] => (id(build), checks_named("")),
+        ["named", build, contexts] => (id(build), checks_named(contexts)),
         ["conflict", build] => (id(build), BuildNews::Conflict),
         ["finished", build] => (id(build), BuildNews::Finished { error: None }),
         ["finished", build, why @ ..] => (id(build), BuildNews::Finished { error: Some(why.join(" ")) }),
@@ -245,7 +258,7 @@ pub fn news(all: &[&str]) -> (BuildId, BuildNews) {
 }
 
 /// The head names these contexts, with commas between, or none.
-pub fn named(contexts: &str) -> BuildNews {
+pub fn checks_named(contexts: &str) -> BuildNews {
     let checks = if contexts.is_empty() { Vec::new() } else { repository("acme/app", contexts).checks };
     BuildNews::Named { checks: Ok(checks) }
 }

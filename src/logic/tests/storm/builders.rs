@@ -70,7 +70,7 @@ fn of_head(job: &Job) -> Option<BuildNews> {
         return Some(BuildNews::Skipped { marker: "[skip ci]" });
     }
     let wrong = || BuildNews::Named { checks: Err("it is wrong".to_owned()) };
-    let said = || FILES.get(number % 4).map_or_else(wrong, |contexts| words::named(contexts));
+    let said = || FILES.get(number % 4).map_or_else(wrong, |contexts| words::checks_named(contexts));
     job.reads_checks.then(said)
 }
 
@@ -82,7 +82,7 @@ pub fn any(rng: &mut Rng) -> BuildNews {
     let check = rng.usize(..4);
     match rng.u8(..9) {
         6 => BuildNews::Skipped { marker: "[skip ci]" },
-        7 => words::named(FILES[rng.usize(..FILES.len())]),
+        7 => words::checks_named(FILES[rng.usize(..FILES.len())]),
         8 => BuildNews::Conflict,
         0 => BuildNews::Started,
         1 => BuildNews::NotFetched { error: "no such ref".to_owned() },

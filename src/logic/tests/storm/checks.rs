@@ -35,9 +35,10 @@ impl Storm {
             }
         }
         if let Change::Pull(pull) = &change
-            && self.all.pulls.get(&pull.key()).is_none_or(|before| before.head_sha != pull.head_sha)
+            && let before = self.all.pulls.get(&pull.key())
+            && before.is_none_or(|before| before.head_sha != pull.head_sha || (pull.open && !before.open))
         {
-            // What others say of it was heard for another pull request with that head, if at all.
+            // What others say of it was heard while it was closed, or for another pull request with that head, if at all.
             self.heard.remove(&format!("{}@{}", pull.repository, pull.head_sha));
         }
         self.take_in_word(&change);
@@ -62,6 +63,8 @@ impl Storm {
             }
             _ => return,
         };
+        assert!(!job.sha.starts_with("bad"), "a stranger's repository is built");
+        assert!(!self.state.rows().is_another(&job.repository), "nobody knows whose base it would be");
         let pull = &self.state.rows().pulls[&(job.repository.clone(), job.pull)];
         let asks = match self.policy.approval {
             Approval::All => true,
@@ -161,7 +164,8 @@ impl Storm {
         let unit = |b: &Build| (b.repository.clone(), self.all.is_stranger(b));
         let queued = self.all.builds.values().filter(waits).any(|b| self.no_worker.contains(&unit(b)));
         let builds = queued || self.state.is_stuck(self.now);
-        self.disk || builds || posts || refused || lists || unheard || !may_tell
+        let another = self.all.repositories.values().any(|r| r.instead.is_some() && on_lamp(&r.name));
+        self.disk || another || builds || posts || refused || lists || unheard || !may_tell
     }
 
     /// In the end: nothing waits but for a person, and GitHub shows the truth.

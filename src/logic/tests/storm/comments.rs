@@ -36,9 +36,9 @@ impl Hub {
         let guid = self.guid();
         let of_team = TEAM.contains(&by.as_str());
         if let (Word::Approve(Some(sha)), true) = (&word, of_team) {
-            self.let_in.push((pull.repository.clone(), pull.number, sha.clone()));
+            self.let_in.push((pull.repository.name.clone(), pull.number, sha.clone()));
             if pull.open && pull.head_sha.starts_with(sha) {
-                self.named.insert(guid, (pull.repository.clone(), pull.number));
+                self.named.insert(guid, (pull.repository.name.clone(), pull.number));
             }
         }
         self.send(Hook::Comment(Comment { repository: pull.repository, number: pull.number, by, word }));
@@ -100,6 +100,7 @@ impl Storm {
         let doubted = self.doubted.get(&person).is_some_and(|at| self.now.mono < *at + BELIEVED);
         let dropped = self.now.mono >= *came + DROPPED_AFTER;
         let configured = self.policy.repository(&ask.repository).is_some();
+        let configured = configured && !self.state.rows().is_another(&ask.repository);
         if TEAM.contains(&ask.by.as_str()) && configured && !doubted && !dropped {
             self.assert_done(guid, ask, *came);
         }

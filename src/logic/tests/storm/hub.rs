@@ -38,6 +38,8 @@ pub struct Hub {
     clock: i64,
     /// Heads that somebody of the team let in: repository, number, and how the sha begins.
     pub let_in: Vec<(String, u64, String)>,
+    /// Under the name of acme/app a stranger has another repository, in which everybody may write.
+    pub taken: bool,
     /// Words of the team, by their delivery's GUID, for what is still the head since they were written.
     pub named: BTreeMap<String, (String, u64)>,
 }
@@ -101,7 +103,7 @@ impl Hub {
         }
         let payload = pull.payload.clone();
         if push || !payload.open {
-            self.named.retain(|_, named| *named != (payload.repository.clone(), payload.number));
+            self.named.retain(|_, named| *named != (payload.repository.name.clone(), payload.number));
         }
         self.send(Hook::Pull(Box::new(payload)));
     }
@@ -111,7 +113,7 @@ impl Hub {
         let Some(pull) = rng.choice(&self.pulls).map(|p| &p.payload) else { return };
         let (repository, sha) = match post {
             Some(post) => (post.repository.clone(), post.sha.clone()),
-            None => (pull.repository.clone(), pull.head_sha.clone()),
+            None => (pull.repository.name.clone(), pull.head_sha.clone()),
         };
         self.counter += 1;
         self.clock = self.clock.max(wall);
@@ -127,6 +129,7 @@ impl Hub {
         if post.is_none() {
             self.others.insert((repository.clone(), sha.clone(), shown.context.to_ascii_lowercase()), shown.clone());
         }
+        let repository = words::named(&repository, &[]);
         self.send(Hook::Status(Box::new(StatusPayload { repository, sha, shown })));
     }
 
@@ -138,6 +141,9 @@ impl Hub {
 
     /// What GitHub would answer now.
     pub fn find(&self, what: &LookUp) -> Found {
+        if self.taken && what.repository() == "acme/app" {
+            return self.find_taken(what);
+        }
         match what {
             LookUp::Pulls { repository } => {
                 let listed = |p: &HubPull| PullPayload {
@@ -145,10 +151,10 @@ impl Hub {
                     before: None,
                     ..p.payload.clone()
                 };
-                let open = self.pulls.iter().filter(|p| p.payload.open && p.payload.repository == *repository);
+                let open = self.pulls.iter().filter(|p| p.payload.open && p.payload.repository.name == *repository);
                 let mut pulls: Vec<_> = open.map(listed).collect();
                 pulls.sort_by_key(|p| std::cmp::Reverse(p.updated_at));
-                Found::Pulls(pulls)
+                Found::Pulls { of: words::named(repository, &[]), pulls }
             }
             LookUp::Statuses { repository, sha } | LookUp::External { repository, sha } => {
                 let of_head = self.shown.iter().filter(|((r, s, _), _)| r == repository && s == sha);
@@ -162,7 +168,31 @@ impl Hub {
                 Found::Statuses(of_head.map(shown).chain(self.others_on(repository, sha)).collect())
             }
             LookUp::Deliveries { .. } => Found::Deliveries(self.lost.clone()),
-            LookUp::Permission { user, .. } => Found::Permission(words::TEAM.contains(&user.as_str())),
+            LookUp::Permission { user, .. } => {
+                let may = words::TEAM.contains(&user.as_str());
+                Found::Permission(may.then(|| words::named(what.repository(), &[])))
+            }
+        }
+    }
+
+    /// The same of the stranger's repository.
+    fn find_taken(&self, what: &LookUp) -> Found {
+        let of = words::named("acme/app", &["id=99"]);
+        let listed = |p: &HubPull| PullPayload {
+            repository: of.clone(),
+            head_sha: words::sha(&format!("bad{}", p.payload.number)),
+            head_repository: Some(of.name.clone()),
+            updated_at: p.payload.updated_at + 1,
+            ..p.payload.clone()
+        };
+        match what {
+            LookUp::Pulls { .. } => {
+                let pulls = self.pulls.iter().filter(|p| p.payload.number % 2 == self.counter % 2);
+                Found::Pulls { pulls: pulls.map(listed).collect(), of }
+            }
+            LookUp::Statuses { .. } | LookUp::External { .. } => Found::Statuses(Vec::new()),
+            LookUp::Deliveries { .. } => Found::Deliveries(Vec::new()),
+            LookUp::Permission { .. } => Found::Permission(Some(of)),
         }
     }
 
@@ -176,9 +206,10 @@ impl Hub {
 
     /// That all has been heard of: each open head as it is, and nothing else is open.
     pub fn assert_known(&self, rows: &Rows, policy: &Policy) {
-        let configured = |p: &&PullPayload| policy.repository(&p.repository).is_some();
+        let configured = |p: &&PullPayload| policy.repository(&p.repository.name).is_some();
         for payload in self.pulls.iter().map(|p| &p.payload).filter(configured) {
             let PullPayload { repository, number, head_sha, open, base_ref, .. } = payload;
+            let repository = &repository.name;
             let known = rows.pulls.get(&(repository.clone(), *number));
             if !open {
                 assert!(known.is_none_or(|p| !p.open), "{repository}#{number} is closed");
@@ -193,9 +224,9 @@ impl Hub {
     /// That GitHub shows an end for every check of every open head, or that it waits for a person.
     pub fn assert_shown(&self, rows: &Rows, policy: &Policy, given_up: &dyn Fn(&str, &str) -> bool) {
         for payload in self.pulls.iter().map(|p| &p.payload).filter(|p| p.open) {
-            let Some(repository) = policy.repository(&payload.repository) else { continue };
+            let Some(repository) = policy.repository(&payload.repository.name) else { continue };
             for check in &repository.checks {
-                let key = (payload.repository.clone(), payload.head_sha.clone(), check.context.clone());
+                let key = (payload.repository.name.clone(), payload.head_sha.clone(), check.context.clone());
                 let waits = rows
                     .builds
                     .values()
@@ -209,11 +240,12 @@ impl Hub {
 
     fn open(&mut self, rng: &mut Rng, wall: i64) {
         let repository = if rng.u8(..3) == 0 { "acme/lib" } else { "acme/app" };
-        let shared = self.pulls.iter().map(|p| &p.payload).find(|p| p.repository == repository && rng.u8(..3) == 0);
+        let shared =
+            self.pulls.iter().map(|p| &p.payload).find(|p| p.repository.name == repository && rng.u8(..3) == 0);
         let fork = rng.u8(..3) == 0;
         let payload = PullPayload {
             action: PullAction::Opened,
-            repository: repository.to_owned(),
+            repository: words::named(repository, &[]),
             number: self.pulls.len() as u64 + 1,
             title: "Make it shine".to_owned(),
             head_sha: shared

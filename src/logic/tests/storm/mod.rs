@@ -18,9 +18,7 @@ use hub::Hub;
 
 use super::{model, words};
 use crate::logic::build::{BuildId, BuildState};
-use crate::logic::event::{
-    Change, Command, Decision, Delivery, DeliveryKey, Event, Found, LookUp, Now, Post, PullPayload, ReplyId,
-};
+use crate::logic::event::{Change, Command, Decision, Delivery, DeliveryKey, Event, Found, LookUp, Now, Post, ReplyId};
 use crate::logic::policy::{CheckSource, Policy, RepositoryPolicy};
 use crate::logic::rows::{Ask, Pull, Rows};
 use crate::logic::state::State;
@@ -99,7 +97,7 @@ struct Storm {
     /// The question to GitHub, and its answer, once that is on its way.
     question: Option<(LookUp, Option<Found>)>,
     /// The lists that this process was given, by repository: what GitHub answers is the difference.
-    lists: BTreeMap<String, Vec<PullPayload>>,
+    lists: BTreeMap<String, Found>,
     /// Questions that are not answered, and since when.
     unanswered: BTreeMap<LookUp, Duration>,
     unheard: BTreeSet<String>,
@@ -208,6 +206,10 @@ impl Storm {
                     self.copy = Some((self.now.mono, self.hub.clone()));
                 }
                 self.hub.live(&mut self.rng, self.now.wall);
+                // Not before it is known which one is meant: the first that is heard of is believed.
+                if self.all.repositories.contains_key("acme/app") && self.rng.u8(..20) == 0 {
+                    self.hub.taken = !self.hub.taken;
+                }
             }
             20..42 => self.deliver(),
             42..46 => self.deliver_again(),
@@ -235,7 +237,7 @@ impl Storm {
     /// The outage is over, nobody pushes, and everybody ends what they do.
     fn calm_down(&mut self) {
         self.commit();
-        (self.calm, self.net) = (true, Net::Works);
+        (self.calm, self.net, self.hub.taken) = (true, Net::Works, false);
         if self.stopping || self.rng.bool() {
             self.restart("calm");
         } else if self.disk {

@@ -57,21 +57,38 @@ impl Storm {
             PostOutcome::Accepted => Ok(self.same_or(&what, found)),
             outcome => Err(outcome),
         };
-        self.remember_question(&what, &found);
+        if self.is_another_s(&what, &found) {
+            // It counts for nothing, but GitHub is there.
+            let since = self.unanswered.remove(&what);
+            if since.is_some_and(|since| self.now.mono >= since + SILENCE_MAX) {
+                self.unanswered.clear();
+            }
+        } else {
+            self.remember_question(&what, &found);
+        }
         if let Err(outcome) = &found {
             self.doubt(&what, outcome);
         }
         self.event(Event::LookedUp { what, found });
     }
 
+    /// Whether the answer is about a stranger's repository of that name, or may be.
+    fn is_another_s(&self, what: &LookUp, found: &Result<Found, PostOutcome>) -> bool {
+        let (Ok(found), rows) = (found, self.state.rows()) else { return false };
+        let Some(of) = found.of() else { return rows.is_another(what.repository()) };
+        rows.repositories.get(&of.name).is_some_and(|r| Some(r.id) != of.id)
+    }
+
     fn same_or(&mut self, what: &LookUp, found: Found) -> Found {
-        if let LookUp::External { repository, sha } = what {
+        if let LookUp::External { repository, sha } = what
+            && !self.state.rows().is_another(repository)
+        {
             self.heard.insert(format!("{repository}@{sha}"), self.now.mono);
         }
-        let (LookUp::Pulls { repository }, Found::Pulls(pulls)) = (what, &found) else { return found };
+        let (LookUp::Pulls { repository }, Found::Pulls { .. }) = (what, &found) else { return found };
         self.heard.insert(repository.clone(), self.now.mono);
-        let last = self.lists.insert(repository.clone(), pulls.clone());
-        if last.as_ref() == Some(pulls) { Found::Same } else { found }
+        let last = self.lists.insert(repository.clone(), found.clone());
+        if last.as_ref() == Some(&found) { Found::Same } else { found }
     }
 
     /// What the lamp must know of questions.

@@ -13,8 +13,9 @@ impl Storm {
         self.say(&event);
         if let Event::Delivery { delivery, .. } = &event {
             match &delivery.hook {
-                Hook::Pull(payload) => self.hear(&payload.repository.clone(), self.now.mono),
-                Hook::Status(status) => self.hear(&status.repository.clone(), self.now.mono),
+                Hook::Pull(payload) => self.hear(&payload.repository.name, self.now.mono),
+                Hook::Status(status) => self.hear(&status.repository.name, self.now.mono),
+                Hook::Comment(comment) => self.hear(&comment.repository.name, self.now.mono),
                 _ => {}
             }
         }

@@ -1,0 +1,128 @@
+//! Which repository it is. Whoever renames an organisation or a repository gives the old name away: a stranger may register
+//! it, and from then on GitHub answers for the stranger's repository under the name that is configured here. GitHub's
+//! number of a repository stays when it is renamed or transferred, and no other gets it. So the number is remembered when
+//! it is first heard, and what is about another number counts for nothing.
+//!
+//! What is asked by name tells what that name stands for now. Deliveries come from the team's own hook: one that was
+//! late may still bear the old name, and does not say that all is well again.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Answer, Effect, Found};
+use super::rows::{Repository, Rows};
+use super::state::{Row, State};
+use super::wording;
+
+/// A repository as GitHub speaks of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// `full_name`, as GitHub spells it: today's, which another repository may bear tomorrow.
+    pub name: String,
+    /// `id`: its own for good. `None` where it is not told.
+    pub id: Option<u64>,
+}
+
+impl State {
+    /// The repository that a delivery is about, as the configuration spells it; or the answer, when it is none of ours.
+    pub(super) fn of_delivery(&mut self, said: &Identity, now: Duration) -> Result<String, Answer> {
+        let Some(name) = self.policy.repository(&said.name).map(|r| r.name.clone()) else {
+            let mut words = format!("{} is not configured here: nothing to build", said.name);
+            if let Some(old) = self.called_before(said) {
+                words = format!("{words}. {}", wording::renamed(&old, &said.name));
+                self.catch_up.want_list(&old, now);
+            }
+            return Err(Answer::ok(words));
+        };
+        let known = self.rows.repository(&name).map(|r| r.id);
+        let is_another = known.is_some() && said.id.is_some() && known != said.id;
+        if is_another || known.is_none() {
+            self.recognise(&name, said);
+        }
+        if is_another {
+            let why = self.rows.why_another(&name).unwrap_or_default();
+            return Err(Answer::ok(format!("Nothing to build: {why}")));
+        }
+        self.catch_up.hear(&name, now);
+        Ok(name)
+    }
+
+    /// Takes in what GitHub has under the configured `name`. True when that is ours again and was not.
+    pub(super) fn recognise(&mut self, name: &str, said: &Identity) -> bool {
+        let Some(said_id) = said.id else { return false };
+        let known = self.rows.repository(name);
+        let was_another = known.is_some_and(|r| r.instead.is_some());
+        let id = known.map_or(said_id, |r| r.id);
+        let is_ours = said_id == id && said.name.eq_ignore_ascii_case(name);
+        let new = Repository::new(name, id, (!is_ours).then(|| said.clone()));
+        if known != Some(&new) {
+            self.remember(new);
+        }
+        if !is_ours && !was_another {
+            // What GitHub said of people and pull requests may have been about the other one.
+            self.asks.forget(name);
+            self.catch_up.forget_list(name);
+            self.effects.extend(self.rows.why_another(name).map(Effect::Log));
+        }
+        is_ours && was_another
+    }
+
+    /// The configuration may say which number is meant.
+    pub(super) fn take_ids(&mut self) {
+        let named = self.policy.repositories.iter().filter_map(|r| Some(Repository::new(&r.name, r.id?, None)));
+        for new in named.collect::<Vec<_>>() {
+            if self.rows.repository(&new.name).is_none_or(|known| known.id != new.id) {
+                self.remember(new);
+            }
+        }
+    }
+
+    /// Why nobody can tell: under a name that the lamp is about GitHub has another repository.
+    pub(super) fn another_on_lamp(&self) -> Option<String> {
+        let on_lamp = self.policy.repositories.iter().filter(|r| self.policy.on_lamp(&r.name));
+        on_lamp.filter_map(|r| self.rows.why_another(&r.name)).next()
+    }
+
+    fn remember(&mut self, repository: Repository) {
+        self.change(Row::Repository(repository.name.clone()));
+        self.rows.repositories.insert(repository.name.clone(), repository);
+    }
+
+    /// The configured name of what is called otherwise now.
+    fn called_before(&self, said: &Identity) -> Option<String> {
+        let is_it = |name: &&String| said.id.is_some() && self.rows.repository(name).map(|r| r.id) == said.id;
+        self.policy.repositories.iter().map(|r| &r.name).find(is_it).cloned()
+    }
+}
+
+impl Found {
+    /// The repository that it is about, where that was asked by name.
+    pub fn of(&self) -> Option<&Identity> {
+        match self {
+            Found::Pulls { of, .. } | Found::Permission(Some(of)) => Some(of),
+            _ => None,
+        }
+    }
+}
+
+impl Rows {
+    /// Whether GitHub has another repository under this configured name: nothing of it may be built.
+    pub fn is_another(&self, name: &str) -> bool {
+        self.repository(name).is_some_and(|r| r.instead.is_some())
+    }
+
+    fn repository(&self, name: &str) -> Option<&Repository> {
+        self.repositories.get(&name.to_ascii_lowercase())
+    }
+
+    /// The same in words, and the cure.
+    fn why_another(&self, name: &str) -> Option<String> {
+        let known = self.repository(name)?;
+        let instead = known.instead.as_ref()?;
+        Some(match instead.id {
+            Some(id) if id != known.id => wording::another_repository(name, known.id, id),
+            _ => wording::renamed(name, &instead.name),
+        })
+    }
+}
