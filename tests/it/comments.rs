@@ -156,10 +156,8 @@ fn other_comments_change_nothing() {
         let result = format!("Understood issue_comment {why}: nothing to build");
         assert_eq!(say(pointer, value), (200, json!({"status": 200, "result": result})));
     }
-    assert_eq!(
-        say("/repository/full_name", json!("some/other")).1["result"],
-        "some/other is not configured here: nothing to do"
-    );
+    let other = json!({"full_name": "some/other", "id": 99});
+    assert_eq!(say("/repository", other).1["result"], "some/other is not configured here: nothing to build");
     assert_eq!(questions(&scene, "alice"), 0);
     assert_eq!(scene.daemon.get_json("/api/v1/builds")["builds"].as_array().map(Vec::len), Some(1));
 }

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use pilotlight::logic::build::BuildState;
 use pilotlight::logic::event::{Change, DeliveryKey, StatusState, Word};
 use pilotlight::logic::external::External;
-use pilotlight::logic::rows::{Ask, KnownDelivery};
+use pilotlight::logic::identity::Identity;
+use pilotlight::logic::rows::{Ask, KnownDelivery, Repository};
 use pilotlight::store::Store;
 use rusqlite::{Connection, params};
 use serde_json::Value;
@@ -180,7 +181,13 @@ fn a_database_of_version_1_opens_with_all_that_is_in_it() {
     Store::open(&path).unwrap().save(&[Change::Pull(with_others.clone())]).unwrap();
     assert_eq!(Store::open(&path).unwrap().load().unwrap().pulls[&with_others.key()], with_others);
     let version: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
-    assert!(version >= 5);
+    assert!(version >= 6);
+
+    assert_eq!(rows.repositories.len(), 0);
+    let another = Identity { name: "acme/web".to_owned(), id: Some(99) };
+    let repository = Repository::new(APP, 7, Some(another));
+    Store::open(&path).unwrap().save(&[Change::Repository(repository.clone())]).unwrap();
+    assert_eq!(Store::open(&path).unwrap().load().unwrap().repositories[APP], repository);
 
     let deliveries = || Store::open(&path).unwrap().load().unwrap().deliveries;
     assert!(rows.deliveries.values().all(|known| known.ask.is_none()) && deliveries() == rows.deliveries);

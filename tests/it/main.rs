@@ -22,6 +22,7 @@ mod growth;
 mod hook;
 mod house;
 mod hundred;
+mod identity;
 mod lights;
 mod outages;
 mod restarts;

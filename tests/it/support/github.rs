@@ -55,6 +55,8 @@ struct Inner {
     posts: Vec<StatusPost>,
     /// Open pull requests by repository, and how often they have changed.
     pulls: BTreeMap<String, (usize, Vec<Value>)>,
+    /// What GitHub says of repositories, by the name that is asked for.
+    repositories: BTreeMap<String, Value>,
     /// What GitHub says of people, by login; of others it knows nothing.
     permissions: BTreeMap<String, String>,
     /// GUIDs of deliveries that hook 1 could not bring.
@@ -106,6 +108,7 @@ impl FakeGithub {
             mood: Mood::Well,
             posts: Vec::new(),
             pulls: BTreeMap::new(),
+            repositories: BTreeMap::new(),
             permissions: BTreeMap::new(),
             failed_deliveries: Vec::new(),
             others: Vec::new(),
@@ -173,6 +176,11 @@ impl FakeGithub {
         let mut inner = self.shared.lock();
         let entry = inner.pulls.entry(repository.to_owned()).or_default();
         *entry = (entry.0 + 1, pulls);
+    }
+
+    /// This is what GitHub has under that name from now on.
+    pub fn own(&self, name: &str, repository: Value) {
+        self.shared.lock().repositories.insert(name.to_owned(), repository);
     }
 
     /// This is the permission of `login` from now on, such as `write`.
@@ -326,6 +334,9 @@ fn look(request: &Request, inner: &Inner) -> Option<Answer> {
     if let ["collaborators", login, "permission"] = rest {
         let permission = inner.permissions.get(*login)?;
         return fine(json!({"permission": permission, "role_name": permission, "user": {"login": login}}));
+    }
+    if rest.is_empty() {
+        return fine(inner.repositories.get(&repository)?.clone());
     }
     let (changes, pulls) = inner.pulls.get(&repository)?;
     match rest {
