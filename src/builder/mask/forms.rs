@@ -16,6 +16,9 @@ const WRAPS: [usize; 2] = [64, 76];
 const URLS: [(&[u8], bool); 5] =
     [(b"-_.~", false), (b"-_.~/", false), (b"-_.!~*'()", false), (b"-_.!~*'();/?:@&=+$,#", false), (b"-_.*", true)];
 
+/// How a shell writes a quote inside of quotes: by hand and in bash's traces; in dash's traces and by Python's shlex.
+const QUOTES: [&str; 2] = ["'\\''", "'\"'\"'"];
+
 const DIGITS: [&[u8; 16]; 2] = [b"0123456789ABCDEF", b"0123456789abcdef"];
 
 /// The last two characters of the standard base64 alphabet and of that for URLs (RFC 4648).
@@ -50,6 +53,7 @@ fn spell(part: &str, forms: &mut Vec<Vec<u8>>) {
     if let Some(json) = serde_json::to_string(part).ok().as_deref().and_then(|json| json.get(1..json.len() - 1)) {
         forms.push(json.as_bytes().to_vec());
     }
+    forms.extend(QUOTES.map(|quote| part.replace('\'', quote).into_bytes()));
     for (kept, plus) in URLS {
         forms.extend(DIGITS.map(|digits| url(bytes, kept, plus, digits)));
     }
@@ -68,7 +72,7 @@ fn url(bytes: &[u8], kept: &[u8], plus: bool, digits: &[u8; 16]) -> Vec<u8> {
 }
 
 /// Of `bytes` with `before` others in front of them: those characters that depend on `bytes` alone.
-fn base64(bytes: &[u8], before: usize, end: [u8; 2]) -> Vec<u8> {
+pub fn base64(bytes: &[u8], before: usize, end: [u8; 2]) -> Vec<u8> {
     let padded = [&[0; 2][..before], bytes, &[0]].concat();
     let (first, last) = ((8 * before).div_ceil(6), 8 * (before + bytes.len()) / 6);
     let six = |n: usize| {

@@ -1,5 +1,6 @@
 //! No assertion here shows what it compares: made-up secrets look like real ones in a log.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -39,6 +40,9 @@ fn each_form_is_struck_out() {
         secret,
         // JSON.
         r#"pa$$ wörd/ä?+\"x\\y~&<(*)'"#,
+        // A shell's, and Python's shlex.
+        r#"pa$$ wörd/ä?+"x\y~&<(*)'\''"#,
+        r#"pa$$ wörd/ä?+"x\y~&<(*)'"'"'"#,
         // By RFC 3986; as Python's quote has it; encodeURIComponent, encodeURI and form data of browsers.
         "pa%24%24%20w%C3%B6rd%2F%C3%A4%3F%2B%22x%5Cy~%26%3C%28%2A%29%27",
         "pa%24%24%20w%c3%b6rd%2f%c3%a4%3f%2b%22x%5cy~%26%3c%28%2a%29%27",
@@ -81,6 +85,47 @@ fn long_secrets_are_known_by_their_lines() {
     assert_eq!(mask_of(&[&json]).words(&line(1)), "***");
 }
 
+/// A secret behind a user's name, in base64 that tools have wrapped, wherever its lines end.
+#[test]
+fn base64_is_known_across_its_lines() {
+    let token = "npm_0123456789abcdefABCDEF0123456789abcd";
+    let key = (0..12).map(|n| format!("{:064x}", n * 0x1234_5678_9abc_u64)).collect::<String>();
+    for (secret, width, end) in [(token, 76, "\n"), (token, 64, "\r\n"), (token, 60, "\n"), (&key, 76, "\r\n")] {
+        let mut mask = mask(&[secret]);
+        let told: HashSet<_> = mask.forms.iter().flat_map(|form| form.windows(16)).map(<[u8]>::to_vec).collect();
+        for before in (0..60).step_by(if secret == key { 17 } else { 1 }) {
+            let plain = format!("{}:{secret}@example.org{}", "u".repeat(before), "/".repeat(100));
+            let lines = forms::base64(plain.as_bytes(), 0, *b"+/");
+            let lines: Vec<_> = lines.chunks(width).map(String::from_utf8_lossy).collect();
+            let wrapped = format!("got\n{}{end}and more\n", lines.join(end));
+            let masked = mask.words(&wrapped);
+            let joined = masked.replace(['\r', '\n'], "");
+            assert!(
+                !joined.as_bytes().windows(16).any(|part| told.contains(part)),
+                "{before} before, lines of {width}"
+            );
+            assert!(masked.starts_with("got\n") && masked.ends_with(&format!("{end}and more\n")));
+            let left = wrapped.len() - secret.len() * 4 / 3 - (secret.len() / 40 + 1) * end.len() - 4;
+            assert!(masked.len() >= left, "more than that is gone: {before} before, lines of {width}");
+            let mut random = fastrand::Rng::with_seed(before as u64);
+            for size in [1, 7, 200] {
+                let (said, held) = pieces(&mut mask, cut(wrapped.as_bytes(), || random.usize(1..=size)));
+                assert!(said == masked.as_bytes(), "{before} before, lines of {width}, pieces up to {size}");
+                assert!(held < mask.longest + (mask.longest / width + 2) * end.len());
+            }
+        }
+    }
+}
+
+/// Pieces of these sizes.
+fn cut(mut rest: &[u8], mut size: impl FnMut() -> usize) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (piece, after) = rest.split_at(size().min(rest.len()));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 #[test]
 fn what_is_no_secret_stays() {
     assert_eq!(mask(&[]).words("hello"), "hello");
@@ -120,23 +165,17 @@ fn pieces_make_no_difference() {
         noise.extend(masked.forms.iter().take(20).map(|form| String::from_utf8(form.clone()).unwrap()));
         random.shuffle(&mut noise);
         // Some of them torn, so that beginnings without an end are among them.
-        let cut = |word: &String, random: &mut fastrand::Rng| word[..random.usize(0..=word.len())].to_owned();
+        let torn = |word: &String, random: &mut fastrand::Rng| word[..random.usize(0..=word.len())].to_owned();
         let input: String =
-            noise.iter().map(|word| if random.bool() { word.clone() } else { cut(word, &mut random) }).collect();
+            noise.iter().map(|word| if random.bool() { word.clone() } else { torn(word, &mut random) }).collect();
         let (whole, _) = pieces(&mut masked, [input.as_bytes()].into_iter());
         let words = masked.words(&input);
         assert!(words.as_bytes() == whole, "seed {seed}");
         assert!(masked.find(&whole, 0).is_none(), "a form is left with seed {seed}");
         let longest = masked.forms.iter().map(Vec::len).max().unwrap();
         for size in [1, 2, 3, 7, 0] {
-            let mut rest = input.as_bytes();
-            let next = std::iter::from_fn(|| {
-                let size = if size == 0 { random.usize(1..100) } else { size };
-                let (piece, after) = rest.split_at(size.min(rest.len()));
-                rest = after;
-                (!piece.is_empty()).then_some(piece)
-            });
-            let (said, held) = pieces(&mut masked, next);
+            let next = || if size == 0 { random.usize(1..100) } else { size };
+            let (said, held) = pieces(&mut masked, cut(input.as_bytes(), next));
             assert!(said == whole && held < longest, "seed {seed}, pieces of {size}");
         }
     }
