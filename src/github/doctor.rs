@@ -87,7 +87,7 @@ impl Client {
         let get = |rest: &str| self.permitted(&at(rest), Ask::Get(None), &[200]);
         let status = br#"{"state":"pending","context":"pilotlight/check"}"#;
         vec![
-            ("Metadata: read", get("")),
+            ("Metadata: read", get("").and_then(|granted| self.check_name(repository).map(|()| granted))),
             ("Contents: read", get("/branches?per_page=1")),
             ("Pull requests: read", get("/pulls?per_page=1")),
             (
@@ -95,6 +95,13 @@ impl Client {
                 self.permitted(&at(&format!("/statuses/{NO_SHA}")), Ask::Post(status), &[201, 422]),
             ),
         ]
+    }
+
+    fn check_name(&self, repository: &str) -> Result<(), String> {
+        match self.repository(repository) {
+            Ok(of) if !of.name.eq_ignore_ascii_case(repository) => Err(wording::renamed(repository, &of.name)),
+            _ => Ok(()),
+        }
     }
 
     /// The hook of `repository` that ends in `path`, and how its last delivery went.

@@ -92,7 +92,7 @@ impl Client {
     }
 
     /// What has this name now: neither an empty list nor a permission tells.
-    fn repository(&self, asked: &str) -> Result<Identity, PostOutcome> {
+    pub(super) fn repository(&self, asked: &str) -> Result<Identity, PostOutcome> {
         let answer = match self.get(ITSELF, asked, &format!("/repos/{}", path_safe(asked)), None) {
             Err(PostOutcome::Refused { .. }) => return Ok(Identity { name: asked.to_owned(), id: None }),
             answer => answer?,
