@@ -118,6 +118,11 @@ fn what_github_says_is_told_with_its_cure() {
         (but("/rate_limit", 401, json!({})), "bad GitHub: GitHub does not accept the token"),
         (but("/rate_limit", 500, json!({})), "bad GitHub: GitHub answers 500: is github.api_url right?"),
         (but(statuses, 403, json!({})), "bad acme/app: Commit statuses: write: not granted: add the permission"),
+        (
+            but("/repos/acme/app", 200, json!({"full_name": "acme/web"})),
+            "bad acme/app: Metadata: read: GitHub's acme/app is \
+          called acme/web now: write the new name in the configuration",
+        ),
         (but("/repos/acme/app", 404, json!({})), "bad acme/app: Metadata: read: the token does not see the repository"),
     ];
     let hooks = [
