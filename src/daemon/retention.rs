@@ -1,5 +1,5 @@
-//! What may go, by age and by bytes: logs, trees that nobody builds in, mirrors that nobody fetches into, history. At
-//! the start, daily, and when space is short. Rooms of systemd's units belong to other users: their workers see to them.
+//! What may go, by age and by bytes: logs, trees that nobody builds in, mirrors that nobody fetches into, history, torn
+//! databases. At the start, daily, and when space is short. Rooms of systemd's units belong to other users: their workers see to them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};
@@ -15,6 +15,7 @@ use super::Daemon;
 use super::space::Room;
 use crate::builder::slug;
 use crate::logic::build::BuildId;
+use crate::store;
 
 /// Between sweeps.
 const BEAT: Duration = Duration::from_secs(24 * 3600);
@@ -45,6 +46,11 @@ const ROOMS_SHARE: u64 = 4;
 
 /// The same for mirrors: 3.5 GB. History is packed well, and to fetch it anew is the dearest of all.
 const MIRRORS_SHARE: u64 = 8;
+
+/// Torn databases that were set aside, for whoever looks into them: each may be as large as the one in use.
+const BROKEN_KEPT: usize = 3;
+/// The same when space is short.
+const BROKEN_KEPT_SHORT: usize = 1;
 
 /// Ends the name of a room or mirror that is being removed.
 const GONE: &str = ".gone";
@@ -82,10 +88,13 @@ impl Daemon {
         let short = self.space.short.is_some();
         self.sweep_at = now.mono + if short { BEAT_SHORT } else { BEAT };
         let (busy, state_dir, cache_dir) = (self.busy(), self.config.state_dir.clone(), self.config.cache_dir.clone());
+        let database = self.config.database();
         let sweeper = thread::Builder::new().name("sweep".to_owned()).spawn(move || {
             // Of this thread alone, on Linux: builds and webhooks come first.
             let _ = rustix::process::setpriority_process(None, 19);
             sweep_logs(&state_dir.join("logs"), short, &busy);
+            let kept = if short { BROKEN_KEPT_SHORT } else { BROKEN_KEPT };
+            store::remove_set_aside(&database, kept).into_iter().for_each(|(path, removed)| told(&path, removed));
             sweep_trees(rooms(&cache_dir.join("rooms")), Limit::of(&cache_dir, ROOMS_SHARE, short));
             sweep_trees(mirrors(&state_dir.join("mirrors"), &busy), Limit::of(&state_dir, MIRRORS_SHARE, short));
         });

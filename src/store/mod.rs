@@ -7,6 +7,7 @@ mod schema;
 mod tests;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -26,6 +27,12 @@ const BUILDS_KEPT_MIN: i64 = 1_000;
 
 /// Rows forgotten at once: 10 ms on a disk, the tenth of a second on a slow card.
 const FORGET_MAX: i64 = 250;
+
+/// What a torn database's name goes on with where it is set aside, before its number.
+const BROKEN: &str = ".broken-";
+
+/// What SQLite keeps beside a database.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
 /// The writer. The main thread owns the only one.
 pub struct Store {
@@ -50,7 +57,7 @@ impl Store {
         open().map_err(|error| with_cure(error, &format!("the database {} can't be opened", path.display())))
     }
 
-    /// Opens the database and loads what State keeps. A torn one is set aside, never thrown away, and a new one begun:
+    /// Opens the database and loads what State keeps. A torn one is set aside, not thrown away, and a new one begun:
     /// GitHub knows which pull requests are open, so that catching up makes good for most of it. The path is where
     /// the torn one is now.
     ///
@@ -158,16 +165,45 @@ pub fn is_torn(error: &anyhow::Error) -> bool {
 
 /// Renames the database and what SQLite keeps beside it.
 fn set_aside(path: &Path) -> Result<PathBuf> {
-    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
-    let free = (1..).map(|n| beside(&format!(".broken-{n}"))).find(|aside| !aside.exists());
-    let aside = free.context("no name is free")?;
-    for suffix in ["-wal", "-shm"] {
-        if beside(suffix).exists() {
-            fs::rename(beside(suffix), format!("{}{suffix}", aside.display()))?;
+    // Above those of before, of which the older ones may have been removed.
+    let number = set_aside_of(path).first().map_or(1, |(newest, _)| newest.saturating_add(1));
+    let aside = beside(path, &format!("{BROKEN}{number}"));
+    for suffix in BESIDE {
+        if beside(path, suffix).exists() {
+            fs::rename(beside(path, suffix), beside(&aside, suffix))?;
         }
     }
     fs::rename(path, &aside)?;
     Ok(aside)
+}
+
+/// Removes what was set aside of the database at `path`, but for the newest `kept`. Returns the paths, each with whether
+/// that worked.
+pub fn remove_set_aside(path: &Path, kept: usize) -> Vec<(PathBuf, io::Result<()>)> {
+    let old = set_aside_of(path).into_iter().skip(kept);
+    old.map(|(_, aside)| {
+        for suffix in BESIDE {
+            let _ = fs::remove_file(beside(&aside, suffix));
+        }
+        let removed = fs::remove_file(&aside);
+        (aside, removed)
+    })
+    .collect()
+}
+
+/// What was set aside of the database at `path`, by number, the newest first.
+fn set_aside_of(path: &Path) -> Vec<(u64, PathBuf)> {
+    let prefix = beside(path, BROKEN);
+    let number = |path: &PathBuf| path.to_str()?.strip_prefix(prefix.to_str()?)?.parse().ok();
+    let directory = path.parent().map(fs::read_dir).into_iter().flatten().flatten();
+    let found = directory.flatten().map(|entry| entry.path());
+    let mut found: Vec<_> = found.filter_map(|path| Some((number(&path)?, path))).collect();
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
 }
 
 fn sqlite_code(error: &anyhow::Error) -> Option<ErrorCode> {

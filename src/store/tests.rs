@@ -314,3 +314,26 @@ fn a_store_found_torn_begins_anew_with_what_is_known() {
     assert_eq!(room.open().load().unwrap(), rows);
     assert!(room.dir.path().join("pilotlight.db.broken-1").is_file());
 }
+
+#[test]
+fn of_what_was_set_aside_the_newest_stay() {
+    let room = Room::new();
+    let set_aside = || {
+        fs::write(room.database(), "torn").unwrap();
+        let (_, _, aside) = Store::open_or_begin_anew(&room.database()).unwrap();
+        aside.unwrap().file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    let broken = |number: u64| format!("pilotlight.db.broken-{number}");
+    assert_eq!([(); 11].map(|()| set_aside()), std::array::from_fn(|n| broken(n as u64 + 1)));
+    for name in ["pilotlight.db.broken-9-wal", "pilotlight.db.broken-x", "pilotlight.db.broken-"] {
+        fs::write(room.dir.path().join(name), "").unwrap();
+    }
+    let removed = super::remove_set_aside(&room.database(), 2);
+    assert!(removed.len() == 9 && removed.iter().all(|(_, removed)| removed.is_ok()), "{removed:?}");
+    let names = fs::read_dir(room.dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut left: Vec<_> =
+        names.filter_map(|name| name.strip_prefix("pilotlight.db.broken-").map(str::to_owned)).collect();
+    left.sort();
+    assert_eq!(left, ["", "10", "11", "x"]);
+    assert_eq!(set_aside(), broken(12), "no number is given twice");
+}

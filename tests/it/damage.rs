@@ -63,7 +63,7 @@ fn a_torn_database_is_set_aside_and_a_new_one_begun() {
     let database = scene.state_dir().join("pilotlight.db");
     let mut ids = Vec::new();
     builds_on(&scene, 1, &mut ids);
-    let damages: [Damage; 3] = [truncate, zero, garble];
+    let damages: [Damage; 4] = [truncate, zero, garble, truncate];
     for (number, damage) in (1..).zip(damages) {
         assert_eq!(scene.daemon.sigterm().code(), Some(0));
         damage(&database);
@@ -76,6 +76,10 @@ fn a_torn_database_is_set_aside_and_a_new_one_begun() {
         builds_on(&scene, number + 1, &mut ids);
         assert!(fs::read_to_string(scene.state_dir().join("logs/1.log")).unwrap().contains("ran"));
     }
+    // Nor are they kept for ever.
+    scene.daemon.wait_for_log("pilotlight.db.broken-1, which is not needed");
+    let broken = |number: u64| PathBuf::from(format!("{}.broken-{number}", database.display()));
+    assert_eq!([1, 2, 3, 4].map(|number| broken(number).exists()), [false, true, true, true]);
     scene.daemon.sigterm();
     is_sound(&database);
 }
