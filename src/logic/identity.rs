@@ -3,8 +3,9 @@
 //! number of a repository stays when it is renamed or transferred, and no other gets it. So the number is remembered when
 //! it is first heard, and what is about another number counts for nothing.
 //!
-//! What is asked by name tells what that name stands for now. Deliveries come from the team's own hook: one that was
-//! late may still bear the old name, and does not say that all is well again.
+//! What is asked by name tells what that name stands for now. Deliveries are signed with the team's secret: of two numbers
+//! the one that they bear is the team's, unless the configuration says which it is. One that was late may bear the old
+//! name, and does not say that all is well again.
 
 use std::time::Duration;
 
@@ -27,22 +28,26 @@ pub struct Identity {
 impl State {
     /// The repository that a delivery is about, as the configuration spells it; or the answer, when it is none of ours.
     pub(super) fn of_delivery(&mut self, said: &Identity, now: Duration) -> Result<String, Answer> {
-        let Some(name) = self.policy.repository(&said.name).map(|r| r.name.clone()) else {
-            let mut words = format!("{} is not configured here: nothing to build", said.name);
-            if let Some(old) = self.called_before(said) {
-                words = format!("{words}. {}", wording::renamed(&old, &said.name));
-                self.catch_up.want_list(&old, now);
-            }
-            return Err(Answer::ok(words));
+        let configured = self.policy.repository(&said.name);
+        let pinned = configured.and_then(|r| r.id);
+        let Some(name) = configured.map(|r| r.name.clone()).or_else(|| self.called_before(said)) else {
+            return Err(Answer::ok(format!("{} is not configured here: nothing to build", said.name)));
         };
-        let known = self.rows.repository(&name).map(|r| r.id);
-        let is_another = known.is_some() && said.id.is_some() && known != said.id;
-        if is_another || known.is_none() {
-            self.recognise(&name, said);
-        }
-        if is_another {
-            let why = self.rows.why_another(&name).unwrap_or_default();
-            return Err(Answer::ok(format!("Nothing to build: {why}")));
+        let is_another = self.rows.repository(&name).is_some_and(|known| said.id.is_some_and(|id| id != known.id));
+        match (is_another, pinned, said.id) {
+            (true, Some(_), _) => {
+                self.recognise(&name, said);
+                let why = self.rows.why_another(&name).unwrap_or_default();
+                return Err(Answer::ok(format!("Nothing to build: {why}")));
+            }
+            (true, None, Some(id)) => {
+                self.distrust(&name);
+                self.remember(Repository::new(&name, id, None));
+                self.catch_up.want_list(&name, now);
+            }
+            // A late one does not say that all is well again.
+            _ if self.rows.is_another(&name) => {}
+            _ => _ = self.recognise(&name, said),
         }
         self.catch_up.hear(&name, now);
         Ok(name)
@@ -52,20 +57,25 @@ impl State {
     pub(super) fn recognise(&mut self, name: &str, said: &Identity) -> bool {
         let Some(said_id) = said.id else { return false };
         let known = self.rows.repository(name);
-        let was_another = known.is_some_and(|r| r.instead.is_some());
+        let was_another = self.rows.is_another(name);
         let id = known.map_or(said_id, |r| r.id);
-        let is_ours = said_id == id && said.name.eq_ignore_ascii_case(name);
-        let new = Repository::new(name, id, (!is_ours).then(|| said.clone()));
+        let is_ours = said_id == id;
+        let has_name = said.name.eq_ignore_ascii_case(name);
+        let new = Repository::new(name, id, (!is_ours || !has_name).then(|| said.clone()));
         if known != Some(&new) {
             self.remember(new);
         }
         if !is_ours && !was_another {
-            // What GitHub said of people and pull requests may have been about the other one.
-            self.asks.forget(name);
-            self.catch_up.forget_list(name);
+            self.distrust(name);
             self.effects.extend(self.rows.why_another(name).map(Effect::Log));
         }
         is_ours && was_another
+    }
+
+    /// What GitHub said of people and pull requests may have been about another repository.
+    fn distrust(&mut self, name: &str) {
+        self.asks.forget(name);
+        self.catch_up.forget_list(name);
     }
 
     /// The configuration may say which number is meant.
@@ -82,6 +92,16 @@ impl State {
     pub(super) fn another_on_lamp(&self) -> Option<String> {
         let on_lamp = self.policy.repositories.iter().filter(|r| self.policy.on_lamp(&r.name));
         on_lamp.filter_map(|r| self.rows.why_another(&r.name)).next()
+    }
+
+    /// What a person should see to while GitHub still redirects.
+    pub(super) fn renamed(&self) -> Option<String> {
+        let of = |known: &Repository| {
+            let new = known.instead.as_ref().filter(|new| new.id == Some(known.id))?;
+            let configured = self.policy.repository(&known.name)?;
+            Some(wording::renamed(&configured.name, &new.name))
+        };
+        self.rows.repositories.values().find_map(of)
     }
 
     fn remember(&mut self, repository: Repository) {
@@ -109,7 +129,7 @@ impl Found {
 impl Rows {
     /// Whether GitHub has another repository under this configured name: nothing of it may be built.
     pub fn is_another(&self, name: &str) -> bool {
-        self.repository(name).is_some_and(|r| r.instead.is_some())
+        self.repository(name).is_some_and(|known| known.another().is_some())
     }
 
     fn repository(&self, name: &str) -> Option<&Repository> {
@@ -119,10 +139,13 @@ impl Rows {
     /// The same in words, and the cure.
     fn why_another(&self, name: &str) -> Option<String> {
         let known = self.repository(name)?;
-        let instead = known.instead.as_ref()?;
-        Some(match instead.id {
-            Some(id) if id != known.id => wording::another_repository(name, known.id, id),
-            _ => wording::renamed(name, &instead.name),
-        })
+        Some(wording::another_repository(name, known.id, known.another()?))
+    }
+}
+
+impl Repository {
+    /// The number of the other one that GitHub has under its name.
+    fn another(&self) -> Option<u64> {
+        self.instead.as_ref()?.id.filter(|id| *id != self.id)
     }
 }

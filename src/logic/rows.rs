@@ -66,7 +66,7 @@ pub struct Repository {
     pub name: String,
     /// GitHub's number for the one that is meant.
     pub id: u64,
-    /// What GitHub has under that name instead, as far as is known.
+    /// What GitHub has under that name instead, as far as is known: another repository, or this one with a new name.
     pub instead: Option<Identity>,
 }
 

@@ -195,8 +195,9 @@ impl State {
 
     /// What a person should see to before it becomes trouble.
     pub fn notice(&self, now: Now) -> Option<String> {
-        let left = self.token_expires?.saturating_sub(now.wall);
-        (left <= TOKEN_NOTICE_SECONDS).then(|| wording::token_expires(left))
+        let left = self.token_expires.map(|at| at.saturating_sub(now.wall));
+        let token = left.filter(|left| *left <= TOKEN_NOTICE_SECONDS).map(wording::token_expires);
+        self.renamed().or(token)
     }
 
     /// What is under way, in one line for people.

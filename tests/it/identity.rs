@@ -50,12 +50,10 @@ fn a_stranger_s_repository_under_the_configured_name_is_not_built() {
     assert!(scene.daemon.cli(&["status"]).stdout.contains(&words));
     let page = scene.daemon.get_text("/", &[]);
     assert!(page.text().contains("has a stranger taken the name?"), "{}", page.text());
-    // Nothing that is about it is obeyed, and what the team's hook still tells waits. A power cut changes nothing.
-    let (code, answer) = scene.daemon.hook("pull_request", &open(3, &evil, ANOTHER), false);
-    assert_eq!((code, answer["result"].as_str()), (200, Some(&*words.replace("Can't tell", "Nothing to build"))));
-    let mut approval = comment(APP, 1, "mallory", &format!("/approve {evil}"));
-    approval["repository"]["id"] = ANOTHER.into();
+    // Whom GitHub names a writer there is not obeyed, and what the team's hook still tells waits. A power cut changes
+    // nothing.
     scene.github.permit("mallory", "admin");
+    let approval = comment(APP, 1, "mallory", &format!("/approve {evil}"));
     assert_eq!(scene.daemon.hook("issue_comment", &approval, false).0, 200);
     let (second, waiting) = scene.open(2);
     scene.power_cut();
@@ -87,13 +85,19 @@ fn an_empty_list_of_a_stranger_s_ends_nothing() {
     scene.daemon.wait_build(build, "success");
     scene.github.own(APP, json!({"id": ours(), "full_name": "acme/web"}));
     look(&scene);
-    let renamed =
-        "the lamp: Can't tell: GitHub's acme/app is called acme/web now: write the new name in the configuration";
-    scene.daemon.wait_for_log(renamed);
+    scene.daemon.wait_for_log("GitHub's acme/app is called acme/web now: write the new name in the configuration");
+    assert_eq!(lamp(&scene), (json!(["off", "off", "on"]), "acme/app#1 passed".to_owned()));
+    // Deliveries bear the new name already.
+    let sha = scene.commit(2, &[]);
+    let (code, answer) = scene.daemon.hook("pull_request", &pull("opened", "acme/web", 2, &sha, 50).json(), false);
+    assert_eq!(code, 202, "{answer}");
+    scene.cues.hear(&sha);
+    scene.cues.go();
+    scene.shown(&sha, "test", "success");
 }
 
 #[test]
-fn a_repository_that_was_made_anew_is_built_once_the_configuration_has_its_number() {
+fn a_repository_that_was_made_anew_is_built_once_its_hook_or_the_configuration_has_its_number() {
     let scene = Scene::new(&[("test", "true")]);
     let (_, build) = scene.open(1);
     scene.daemon.wait_build(build, "success");
@@ -101,10 +105,17 @@ fn a_repository_that_was_made_anew_is_built_once_the_configuration_has_its_numbe
     scene.github.list(APP, vec![open(1, &anew, ANOTHER)]);
     look(&scene);
     scene.daemon.wait_for_log("the lamp: Can't tell");
-    let config = TestConfig::new(&scene.github.url()).repository(APP, &scene.origin.url(), &[]).line("id = 99");
-    let config = config.line("[[repository.check]]\ncontext = \"test\"\nrun = \"true\"");
-    scene.daemon.room.write_config(&config);
-    look(&scene);
+    assert_eq!(scene.daemon.hook("pull_request", &open(1, &anew, ANOTHER), false).0, 202);
     scene.shown(&anew, "test", "success");
     assert_eq!(lamp(&scene), (json!(["off", "off", "on"]), "acme/app#1 passed".to_owned()));
+    // A number in the configuration is the last word.
+    let config = TestConfig::new(&scene.github.url()).repository(APP, &scene.origin.url(), &[]);
+    let config =
+        config.line(&format!("id = {}", ours())).line("[[repository.check]]\ncontext = \"test\"\nrun = \"true\"");
+    scene.daemon.room.write_config(&config);
+    look(&scene);
+    scene.daemon.wait_for_log("the lamp: Can't tell: GitHub's acme/app is repository 99");
+    let (code, answer) = scene.daemon.hook("pull_request", &open(3, &anew, ANOTHER), false);
+    assert_eq!(code, 200);
+    assert!(answer["result"].as_str().is_some_and(|words| words.starts_with("Nothing to build: GitHub's acme/app")));
 }

@@ -78,7 +78,7 @@ fn a_late_delivery_does_not_say_that_all_is_well() {
 }
 
 #[test]
-fn what_was_renamed_is_named_until_the_configuration_follows() {
+fn what_was_renamed_is_built_on_under_both_names() {
     check(expect![[r#"
         asks shown
         0s listed acme/app #7:1a2b
@@ -93,37 +93,36 @@ fn what_was_renamed_is_named_until_the_configuration_follows() {
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         70s listed acme/app name=acme/web id=774 #7:3c4d
         71s pull acme/web#7 synchronize 3c4d id=774
-            200 acme/web is not configured here: nothing to build. GitHub's acme/app is called acme/web now: write the new name in the configuration; list of acme/app?
-            log: GitHub's acme/app is called acme/web now: write the new name in the configuration; lamp red+yellow: Can't tell: GitHub's acme/app is called acme/web now: write the new name in the configuration
+            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         80s listed acme/web id=774 #7:3c4d
         80s reload repositories=acme/web
             lamp dark: No pull request yet; list of acme/web?
-            statuses of 1a2b?
             statuses of 3c4d?
-            lamp yellow: acme/web#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight; deliveries of acme/web?
+            statuses of 3c4d?
+            lamp yellow: acme/web#7 is queued; post #3 pilotlight: pending, Queued; deliveries of acme/web?
         90s passes #2
-            lamp blinking yellow: acme/web#7 is running
             post #2 pilotlight: pending, Running
-            lamp green: acme/web#7 passed; post #2 pilotlight: success, Passed in 41s
+            post #2 pilotlight: success, Passed in 41s
+            start #3 pilotlight
     "#]]);
 }
 
 #[test]
-fn a_name_that_is_old_already_is_said_at_the_first_list() {
+fn a_name_that_is_old_already_is_no_hindrance() {
     check(expect![[r#"
         0s listed acme/app name=acme/web #7:1a2b
         (1m)
-            log: GitHub's acme/app is called acme/web now: write the new name in the configuration; lamp red+yellow: Can't tell: GitHub's acme/app is called acme/web now: write the new name in the configuration
+            lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1m wait
         1m pull acme/web#7 opened 1a2b id=774
-            200 acme/web is not configured here: nothing to build. GitHub's acme/app is called acme/web now: write the new name in the configuration
+            202 #1 Joined build 1, which has not ended yet
         1m pull acme/other#7 opened 1a2b
             200 acme/other is not configured here: nothing to build
     "#]]);
 }
 
 #[test]
-fn a_repository_that_was_made_anew_is_taken_when_the_configuration_says_so() {
+fn a_repository_that_was_made_anew_is_taken_when_the_team_s_hook_or_the_configuration_says_so() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b
             202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
@@ -132,16 +131,16 @@ fn a_repository_that_was_made_anew_is_taken_when_the_configuration_says_so() {
             post #1 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         10s listed acme/app id=99 #1:5e6f
-        10s pull acme/app#1 opened 5e6f id=99
-            log: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours; 200 Nothing to build: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours; lamp red+yellow: Can't tell: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours
-        20s reload id=99
-            lamp green: acme/app#7 passed
-            lamp yellow: acme/app#1 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
-        1m passes #2
+        (1m)
+            log: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours; lamp red+yellow: Can't tell: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours
+        1m wait
+        61s pull acme/app#1 opened 5e6f id=99
+            202 #2 Accepted as build 2; lamp yellow: acme/app#1 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+        90s reload id=99
+        91s passes #2
             lamp blinking yellow: acme/app#1 is running
             post #2 pilotlight: pending, Running
             lamp green: acme/app#1 passed; post #2 pilotlight: success, Passed in 41s
-        2m reload
         2m pull acme/app#8 opened bad1
             log: GitHub's acme/app is repository 774, not 99: has a stranger taken the name? Write the new name of yours in the configuration, or id = 774 below this one if that is yours; 200 Nothing to build: GitHub's acme/app is repository 774, not 99: has a stranger taken the name? Write the new name of yours in the configuration, or id = 774 below this one if that is yours; lamp red+yellow: Can't tell: GitHub's acme/app is repository 774, not 99: has a stranger taken the name? Write the new name of yours in the configuration, or id = 774 below this one if that is yours
     "#]]);
@@ -166,6 +165,7 @@ fn the_configured_number_holds_from_the_first_list_on() {
 #[test]
 fn words_under_another_repository_are_not_obeyed() {
     check(expect![[r#"
+        with id=774
         0s pull acme/app#7 opened 1a2b fork
             202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
         10s comment acme/app#7 by alice /approve 1a2b id=99

@@ -164,7 +164,7 @@ impl Storm {
         let unit = |b: &Build| (b.repository.clone(), self.all.is_stranger(b));
         let queued = self.all.builds.values().filter(waits).any(|b| self.no_worker.contains(&unit(b)));
         let builds = queued || self.state.is_stuck(self.now);
-        let another = self.all.repositories.values().any(|r| r.instead.is_some() && on_lamp(&r.name));
+        let another = self.all.repositories.keys().any(|name| self.all.is_another(name) && on_lamp(name));
         self.disk || another || builds || posts || refused || lists || unheard || !may_tell
     }
 
