@@ -23,7 +23,10 @@ use pattern::{Pattern, single};
 pub use pins::Pins;
 use terminal::Terminal;
 
-/// Between tries to have a lamp that could not be had: a person plugs it in, or another program lets go of its pins.
+/// Until a lamp that could not be had is tried again: while a box boots, udev has yet to give its group the pins.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// Between tries in the long run: a person plugs it in, or another program lets go of its pins.
 const RETRY_BEAT: Duration = Duration::from_secs(60);
 
 /// `[lights]`, checked.
@@ -88,7 +91,7 @@ impl Lights {
                 (Driver::Dark, Some(why))
             }
         };
-        let (retry_at, pattern) = (RETRY_BEAT, Pattern::default());
+        let (retry_at, pattern) = (RETRY_FIRST, Pattern::default());
         Lights { config: config.clone(), driver, problem, retry_at, memory: None, pattern, high }
     }
 
@@ -186,7 +189,8 @@ impl Lights {
                 if self.problem.as_ref() != Some(&why) {
                     log::warn!("The lamp stays dark: {why}");
                 }
-                (self.problem, self.retry_at) = (Some(why), now + RETRY_BEAT);
+                // After 1, 2, 4… seconds, reckoned from the start.
+                (self.problem, self.retry_at) = (Some(why), now + now.clamp(RETRY_FIRST, RETRY_BEAT));
             }
         }
     }
