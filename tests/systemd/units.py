@@ -301,6 +301,19 @@ def case_mirror(scene):
         row(f"acme/app{' (stranger)' * stranger}", build.said("HEAD"), build.said("HEAD") == [build.sha])
 
 
+def case_scores(scene):
+    """Short of memory the kernel ends the daemon's git before the daemon."""
+    git, scores = "/usr/local/bin/git", "/var/lib/pilotlight/scores"
+    # The worker's git passes there as well, and can't write it down.
+    scene.box.run(f"printf '#!/bin/sh\\n{{ cat /proc/self/oom_score_adj >>{scores}; }} 2>/dev/null\\nexec /usr/bin/git \"$@\"\\n' "
+                  f">{git}; chmod +x {git}")
+    scene.build("acme/app", "true")
+    daemon = scene.box.run("cat /proc/$(systemctl show pilotlight -p MainPID --value)/oom_score_adj")
+    its_git = scene.box.run(f"sort -u {scores}; rm {git} {scores}")
+    # A box in a box may not go below 0, which systemd forgives.
+    row("the daemon's, its git's", f"{daemon}, {its_git}", daemon in ("-500", "0") and its_git == "500")
+
+
 def case_limits(scene):
     """The memory of a build is limited, and that is told; the daemon does not notice."""
     if scene.box.cgroups != "v1":
