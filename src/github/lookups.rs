@@ -22,8 +22,9 @@ const HOOKS: Purpose = Purpose { act: "look at the webhooks of", permission: "We
 const ITSELF: Purpose = Purpose { act: "look at", permission: "Metadata: read" };
 const PEOPLE: Purpose = Purpose { act: "ask who may write to", permission: "Metadata: read" };
 
-/// The same list as last time is answered 304 and costs nothing: what GitHub called it, for each repository.
-pub type Etags = BTreeMap<String, String>;
+/// The same list as last time is answered 304 and costs nothing: what GitHub called it, and whose it is, by the name that
+/// was asked for.
+pub type Etags = BTreeMap<String, (String, Identity)>;
 
 impl Client {
     /// Asks, with at most [`PAGES_MAX`] calls. `understand` reads a page of the repository's pull requests.
@@ -60,9 +61,10 @@ impl Client {
             let order = format!("state=open&sort=updated&direction=desc&per_page={PAGE_PULLS}");
             format!("/repos/{}/pulls?{order}&page={page}", path_safe(repository))
         };
-        let mut answer = self.get(PULLS, repository, &address(1), etags.get(repository).map(String::as_str))?;
-        if answer.status == 304 {
-            return Ok(Found::Same);
+        let last = etags.get(repository);
+        let mut answer = self.get(PULLS, repository, &address(1), last.map(|(etag, _)| etag.as_str()))?;
+        if let Some((_, of)) = last.filter(|_| answer.status == 304) {
+            return Ok(Found::Same(of.clone()));
         }
         etags.remove(repository);
         let mut pulls = understand(&answer)?;
@@ -74,7 +76,7 @@ impl Client {
         if let Some(etag) =
             answer.headers.get(header::ETAG).and_then(|e| e.to_str().ok()).filter(|_| !has_next(&answer))
         {
-            etags.insert(repository.to_owned(), etag.to_owned());
+            etags.insert(repository.to_owned(), (etag.to_owned(), of.clone()));
         }
         for page in 2.. {
             if !has_next(&answer) {

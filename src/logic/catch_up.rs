@@ -56,6 +56,8 @@ pub struct CatchUp {
     asked_at: Duration,
     /// The last list of each repository. What stays the same there may have been gone here, by a late delivery.
     lists: BTreeMap<String, Vec<PullPayload>>,
+    /// Where the last list was of another repository than the one that is meant: that may turn out to be the team's.
+    others: BTreeMap<String, Vec<PullPayload>>,
     /// When the last list of each repository was asked for.
     listed_at: BTreeMap<String, Duration>,
     /// Pull requests of which the first list told: built unless GitHub shows their end, and not known before.
@@ -124,9 +126,11 @@ impl CatchUp {
         }
     }
 
-    /// The repository's last list may be that of another one.
-    pub fn forget_list(&mut self, repository: &str) {
-        self.lists.remove(repository);
+    /// The last list was of another repository than the one that is meant from now on.
+    pub fn set_list_aside(&mut self, repository: &str) {
+        if let Some((repository, list)) = self.lists.remove_entry(repository) {
+            self.others.insert(repository, list);
+        }
     }
 
     /// The repository's last list, and when it was asked for.
@@ -261,6 +265,10 @@ impl State {
             self.look_at_heads(now);
         }
         if self.rows.is_another(what.repository()) {
+            if let Found::Pulls { pulls, .. } = found {
+                self.catch_up.lists.remove(what.repository());
+                self.catch_up.others.insert(what.repository().to_owned(), pulls);
+            }
             return;
         }
         match (what, found) {
@@ -269,9 +277,10 @@ impl State {
                 self.catch_up.listed_at.insert(repository.clone(), self.catch_up.asked_at);
                 self.catch_up.hear(&repository, self.catch_up.asked_at);
                 let last = |lists: &mut BTreeMap<_, Vec<_>>| lists.get_mut(&repository).map(std::mem::take);
+                let other = self.catch_up.others.remove(&repository);
                 let pulls = match found {
                     Found::Pulls { pulls, .. } => Some(pulls),
-                    _ => last(&mut self.catch_up.lists),
+                    _ => last(&mut self.catch_up.lists).or(other),
                 };
                 if let Some(pulls) = pulls {
                     self.listed(now, repository, pulls);

@@ -374,8 +374,8 @@ pub enum LookUp {
 /// GitHub's answer to a [`LookUp`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// The same as last time.
-    Same,
+    /// The same pull requests as last time, of this repository.
+    Same(Identity),
     /// All open pull requests, the last touched first; each `action` is `Other`. They are of the repository that has
     /// the name by which was asked, or had it.
     Pulls {

@@ -41,7 +41,8 @@ impl State {
                 return Err(Answer::ok(format!("Nothing to build: {why}")));
             }
             (true, None, Some(id)) => {
-                self.distrust(&name);
+                self.asks.forget(&name);
+                self.catch_up.set_list_aside(&name);
                 self.remember(Repository::new(&name, id, None));
                 self.catch_up.want_list(&name, now);
             }
@@ -66,16 +67,11 @@ impl State {
             self.remember(new);
         }
         if !is_ours && !was_another {
-            self.distrust(name);
+            // What GitHub said of people may have been about the other one.
+            self.asks.forget(name);
             self.effects.extend(self.rows.why_another(name).map(Effect::Log));
         }
         is_ours && was_another
-    }
-
-    /// What GitHub said of people and pull requests may have been about another repository.
-    fn distrust(&mut self, name: &str) {
-        self.asks.forget(name);
-        self.catch_up.forget_list(name);
     }
 
     /// The configuration may say which number is meant.
@@ -120,7 +116,7 @@ impl Found {
     /// The repository that it is about, where that was asked by name.
     pub fn of(&self) -> Option<&Identity> {
         match self {
-            Found::Pulls { of, .. } | Found::Permission(Some(of)) => Some(of),
+            Found::Same(of) | Found::Pulls { of, .. } | Found::Permission(Some(of)) => Some(of),
             _ => None,
         }
     }

@@ -214,3 +214,24 @@ fn a_status_of_another_repository_is_not_believed() {
         4m wait
     "#]]);
 }
+
+#[test]
+fn what_turns_out_to_be_the_team_s_is_built_from_its_list_that_stays_the_same() {
+    check(expect![[r#"
+        with workers=2 isolation=none
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        10s listed acme/app id=99 #1:5e6f #2:7a8b
+        (1m)
+            log: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours; lamp red+yellow: Can't tell: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours
+        1m wait
+        61s pull acme/app#1 opened 5e6f id=99
+            202 #2 Accepted as build 2; lamp yellow: acme/app#1 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+            lamp yellow: acme/app#2 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
+        3m wait
+    "#]]);
+}

@@ -369,10 +369,11 @@ impl World {
     fn find(&mut self, what: &LookUp) -> Found {
         match what {
             LookUp::Pulls { repository } => match self.lists.get(repository) {
+                None => Found::Same(Identity { name: repository.clone(), id: None }),
                 Some((of, pulls)) if self.lists_seen.insert(repository.clone()) => {
                     Found::Pulls { of: of.clone(), pulls: pulls.clone() }
                 }
-                _ => Found::Same,
+                Some((of, _)) => Found::Same(of.clone()),
             },
             LookUp::Statuses { sha, .. } | LookUp::External { sha, .. } => {
                 Found::Statuses(self.statuses.get(sha).cloned().unwrap_or_default())

@@ -85,10 +85,10 @@ impl Storm {
         {
             self.heard.insert(format!("{repository}@{sha}"), self.now.mono);
         }
-        let (LookUp::Pulls { repository }, Found::Pulls { .. }) = (what, &found) else { return found };
+        let (LookUp::Pulls { repository }, Found::Pulls { of, .. }) = (what, &found) else { return found };
         self.heard.insert(repository.clone(), self.now.mono);
         let last = self.lists.insert(repository.clone(), found.clone());
-        if last.as_ref() == Some(&found) { Found::Same } else { found }
+        if last.as_ref() == Some(&found) { Found::Same(of.clone()) } else { found }
     }
 
     /// What the lamp must know of questions.
