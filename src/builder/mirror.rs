@@ -73,8 +73,8 @@ const DAMAGE: [&str; 13] = [
     "necessary objects",
 ];
 
-/// How long a mirror that was read whole and found sound counts as that. Whoever can make git say words like those above
-/// again and again, as by the names of files, makes us read it no more often. A power cut ends us, and this with us.
+/// How long a mirror that was read whole and found sound counts as that. Whoever can make git say words like those
+/// above again and again, as by the names of files, makes us read it no more often. A power cut ends us, and this too.
 const SOUND_MAX: Duration = Duration::from_secs(3600);
 
 /// The longest sha and a line break, in bytes.

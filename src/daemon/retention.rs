@@ -1,5 +1,6 @@
 //! What may go, by age and by bytes: logs, trees that nobody builds in, mirrors that nobody fetches into, history, torn
-//! databases. At the start, daily, and when space is short. Rooms of systemd's units belong to other users: their workers see to them.
+//! databases. At the start, daily, and when space is short. Rooms of systemd's units belong to other users: their workers
+//! see to them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};

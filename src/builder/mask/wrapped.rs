@@ -37,8 +37,8 @@ impl Joined {
     }
 }
 
-/// All wrapped lines in `bytes`, those that belong together as one; of the first of them as much as `reach`. In front of
-/// `bytes` stand `run` characters of base64.
+/// All wrapped lines in `bytes`, those that belong together as one; of the first of them as much as `reach`. In front
+/// of `bytes` stand `run` characters of base64.
 pub fn joined(bytes: &[u8], run: usize, reach: usize) -> Vec<Joined> {
     let (mut all, mut from) = (Vec::new(), 0);
     while let Some((start, end, mut next)) = next_wrap(bytes, from, run) {
@@ -58,15 +58,15 @@ pub fn joined(bytes: &[u8], run: usize, reach: usize) -> Vec<Joined> {
     all
 }
 
-/// How many characters of base64 stand at the end of `bytes`, in front of which stand `run` of them. Beyond the shortest
-/// line it makes no difference.
+/// How many characters of base64 stand at the end of `bytes`, in front of which stand `run` of them. Beyond the
+/// shortest line it makes no difference.
 pub fn run_before(bytes: &[u8], run: usize) -> usize {
     let here = bytes.iter().rev().take(WRAP_CHARS_MIN).take_while(|byte| is_base64(**byte)).count();
     if here < bytes.len() { here } else { WRAP_CHARS_MIN.min(here + run) }
 }
 
-/// The next line that is wrapped: where its base64 begins and ends, and where the next line begins. Most bytes are never
-/// looked at: one that is no base64 at the end of such a length rules all of it out.
+/// The next line that is wrapped: where its base64 begins and ends, and where the next line begins. Most bytes are
+/// never looked at: one that is no base64 at the end of such a length rules all of it out.
 fn next_wrap(bytes: &[u8], mut from: usize, run: usize) -> Option<(usize, usize, usize)> {
     loop {
         let needed = if from == 0 { WRAP_CHARS_MIN.saturating_sub(run) } else { WRAP_CHARS_MIN };
