@@ -28,10 +28,8 @@ pub struct Identity {
 impl State {
     /// The repository that a delivery is about, as the configuration spells it; or the answer, when it is none of ours.
     pub(super) fn of_delivery(&mut self, said: &Identity, now: Duration) -> Result<String, Answer> {
-        let configured = self.policy.repository(&said.name);
-        let pinned = configured.and_then(|r| r.id);
-        let Some(name) = configured.map(|r| r.name.clone()).or_else(|| self.called_before(said)) else {
-            return Err(Answer::ok(format!("{} is not configured here: nothing to build", said.name)));
+        let Some((name, pinned)) = self.policy.repository(&said.name).map(|r| (r.name.clone(), r.id)) else {
+            return Err(self.not_configured(said, now));
         };
         let is_another = self.rows.repository(&name).is_some_and(|known| said.id.is_some_and(|id| id != known.id));
         match (is_another, pinned, said.id) {
@@ -60,9 +58,9 @@ impl State {
         let known = self.rows.repository(name);
         let was_another = self.rows.is_another(name);
         let id = known.map_or(said_id, |r| r.id);
-        let is_ours = said_id == id;
         let has_name = said.name.eq_ignore_ascii_case(name);
-        let new = Repository::new(name, id, (!is_ours || !has_name).then(|| said.clone()));
+        let new = Repository::new(name, id, (said_id != id || !has_name).then(|| said.clone()));
+        let is_ours = !new.is_another();
         if known != Some(&new) {
             self.remember(new);
         }
@@ -93,22 +91,27 @@ impl State {
     /// What a person should see to while GitHub still redirects.
     pub(super) fn renamed(&self) -> Option<String> {
         let of = |known: &Repository| {
-            let new = known.instead.as_ref().filter(|new| new.id == Some(known.id))?;
+            let new = known.instead.as_ref().filter(|_| !known.is_another())?;
             let configured = self.policy.repository(&known.name)?;
             Some(wording::renamed(&configured.name, &new.name))
         };
         self.rows.repositories.values().find_map(of)
     }
 
+    /// What was renamed is asked for by its old name, which GitHub redirects.
+    fn not_configured(&mut self, said: &Identity, now: Duration) -> Answer {
+        let words = format!("{} is not configured here: nothing to build", said.name);
+        let is_it = |name: &&String| said.id.is_some() && self.rows.repository(name).map(|r| r.id) == said.id;
+        let Some(old) = self.policy.repositories.iter().map(|r| &r.name).find(is_it).cloned() else {
+            return Answer::ok(words);
+        };
+        self.catch_up.want_list(&old, now);
+        Answer::ok(format!("{words}. {}", wording::renamed(&old, &said.name)))
+    }
+
     fn remember(&mut self, repository: Repository) {
         self.change(Row::Repository(repository.name.clone()));
         self.rows.repositories.insert(repository.name.clone(), repository);
-    }
-
-    /// The configured name of what is called otherwise now.
-    fn called_before(&self, said: &Identity) -> Option<String> {
-        let is_it = |name: &&String| said.id.is_some() && self.rows.repository(name).map(|r| r.id) == said.id;
-        self.policy.repositories.iter().map(|r| &r.name).find(is_it).cloned()
     }
 }
 
@@ -125,7 +128,7 @@ impl Found {
 impl Rows {
     /// Whether GitHub has another repository under this configured name: nothing of it may be built.
     pub fn is_another(&self, name: &str) -> bool {
-        self.repository(name).is_some_and(|known| known.another().is_some())
+        self.repository(name).is_some_and(Repository::is_another)
     }
 
     fn repository(&self, name: &str) -> Option<&Repository> {
@@ -134,14 +137,21 @@ impl Rows {
 
     /// The same in words, and the cure.
     fn why_another(&self, name: &str) -> Option<String> {
-        let known = self.repository(name)?;
-        Some(wording::another_repository(name, known.id, known.another()?))
+        let known = self.repository(name).filter(|known| known.is_another())?;
+        let instead = known.instead.as_ref()?;
+        Some(match instead.id {
+            Some(id) if id != known.id => wording::another_repository(name, known.id, id),
+            _ => wording::renamed(name, &instead.name),
+        })
     }
 }
 
 impl Repository {
-    /// The number of the other one that GitHub has under its name.
-    fn another(&self) -> Option<u64> {
-        self.instead.as_ref()?.id.filter(|id| *id != self.id)
+    /// Whether GitHub has another one under its name, or has it with somebody else: whoever is given a repository may
+    /// write there, and is no part of the team.
+    fn is_another(&self) -> bool {
+        let owner = |name: &str| name.split('/').next().unwrap_or_default().to_ascii_lowercase();
+        let other = |new: &Identity| new.id != Some(self.id) || owner(&new.name) != owner(&self.name);
+        self.instead.as_ref().is_some_and(other)
     }
 }

@@ -87,10 +87,14 @@ fn an_empty_list_of_a_stranger_s_ends_nothing() {
     look(&scene);
     scene.daemon.wait_for_log("GitHub's acme/app is called acme/web now: write the new name in the configuration");
     assert_eq!(lamp(&scene), (json!(["off", "off", "on"]), "acme/app#1 passed".to_owned()));
-    // Deliveries bear the new name already.
+    // Deliveries bear the new name already: then the list is looked at.
     let sha = scene.commit(2, &[]);
-    let (code, answer) = scene.daemon.hook("pull_request", &pull("opened", "acme/web", 2, &sha, 50).json(), false);
-    assert_eq!(code, 202, "{answer}");
+    let renamed = pull("opened", "acme/web", 2, &sha, 50).json();
+    scene.github.list(APP, vec![renamed.clone()]);
+    let (code, answer) = scene.daemon.hook("pull_request", &renamed, false);
+    let words = "acme/web is not configured here: nothing to build. GitHub's acme/app is called acme/web now: write the new \
+                 name in the configuration";
+    assert_eq!((code, answer["result"].as_str()), (200, Some(words)));
     scene.cues.hear(&sha);
     scene.cues.go();
     scene.shown(&sha, "test", "success");

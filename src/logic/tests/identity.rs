@@ -78,7 +78,7 @@ fn a_late_delivery_does_not_say_that_all_is_well() {
 }
 
 #[test]
-fn what_was_renamed_is_built_on_under_both_names() {
+fn what_was_renamed_is_built_on_by_its_list() {
     check(expect![[r#"
         asks shown
         0s listed acme/app #7:1a2b
@@ -93,7 +93,8 @@ fn what_was_renamed_is_built_on_under_both_names() {
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         70s listed acme/app name=acme/web id=774 #7:3c4d
         71s pull acme/web#7 synchronize 3c4d id=774
-            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+            200 acme/web is not configured here: nothing to build. GitHub's acme/app is called acme/web now: write the new name in the configuration; list of acme/app?
+            lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         80s listed acme/web id=774 #7:3c4d
         80s reload repositories=acme/web
             lamp dark: No pull request yet; list of acme/web?
@@ -108,6 +109,26 @@ fn what_was_renamed_is_built_on_under_both_names() {
 }
 
 #[test]
+fn what_was_given_to_somebody_else_is_not_built() {
+    check(expect![[r#"
+        0s listed acme/app #7:1a2b
+        (1m)
+            lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1m wait
+        61s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        70s listed acme/app name=mallory/app id=774 #7:3c4d
+        71s pull mallory/app#7 synchronize 3c4d id=774
+            200 mallory/app is not configured here: nothing to build. GitHub's acme/app is called mallory/app now: write the new name in the configuration
+            log: GitHub's acme/app is called mallory/app now: write the new name in the configuration; lamp red+yellow: Can't tell: GitHub's acme/app is called mallory/app now: write the new name in the configuration
+        2m pull acme/app#8 opened 5e6f
+            202 #2 Accepted as build 2; post #2 pilotlight: pending, Queued
+    "#]]);
+}
+
+#[test]
 fn a_name_that_is_old_already_is_no_hindrance() {
     check(expect![[r#"
         0s listed acme/app name=acme/web #7:1a2b
@@ -115,7 +136,7 @@ fn a_name_that_is_old_already_is_no_hindrance() {
             lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1m wait
         1m pull acme/web#7 opened 1a2b id=774
-            202 #1 Joined build 1, which has not ended yet
+            200 acme/web is not configured here: nothing to build. GitHub's acme/app is called acme/web now: write the new name in the configuration
         1m pull acme/other#7 opened 1a2b
             200 acme/other is not configured here: nothing to build
     "#]]);
