@@ -1,0 +1,144 @@
+//! Questions: what each needs, and what an answer means.
+
+use super::*;
+
+#[test]
+fn each_question_names_its_own_permission() {
+    let (repository, sha) = (|| "acme/app".to_owned(), || SHA.to_owned());
+    let hook = answer("200 OK", "", r#"[{"id": 7, "config": {"url": "https://box.example/hook"}}]"#);
+    let table = [
+        (LookUp::Pulls { repository: repository() }, None, "list the pull requests of", "Pull requests: read"),
+        (
+            LookUp::Statuses { repository: repository(), sha: sha() },
+            None,
+            "read the statuses of",
+            "Commit statuses: read",
+        ),
+        (
+            LookUp::External { repository: repository(), sha: sha() },
+            None,
+            "read the statuses of",
+            "Commit statuses: read",
+        ),
+        (LookUp::Deliveries { repository: repository() }, Some(hook), "look at the webhooks of", "Webhooks: read"),
+        (
+            LookUp::Permission { repository: repository(), user: "alice".to_owned() },
+            None,
+            "ask who may write to",
+            "Metadata: read",
+        ),
+    ];
+    for (what, first, act, permission) in table {
+        let refusal = answer("403 Forbidden", "", "{}");
+        let github = StandIn::start(first.into_iter().chain([refusal]).collect());
+        let found = github.client(LONG).look_up(&what, "/hook", &mut Etags::default(), &|_, _| Ok(Vec::new()));
+        let expected =
+            format!("refused: The token may not {act} acme/app (403). Give it the permission \"{permission}\"");
+        assert_eq!(words(found.expect_err("it is refused")), expected);
+    }
+}
+
+/// What GitHub answers about a person, and what that says.
+const PERMISSIONS: &str = r#"
+200 OK | {"permission": "admin", "role_name": "admin"} => may
+200 OK | {"permission": "write", "role_name": "maintain"} => may
+200 OK | {"permission": "write", "role_name": "release managers"} => may
+200 OK | {"permission": "none", "role_name": "write"} => may
+200 OK | {"permission": "read", "role_name": "triage"} => may not
+200 OK | {"permission": "read", "role_name": "read", "user": {"permissions": {"admin": true}}} => may not
+200 OK | {"permission": "none"} => may not
+200 OK | {"permission": true} => may not
+200 OK | {} => may not
+200 OK | ["admin"] => may not
+200 OK | {"permission": "adm => unreachable: GitHub's answer (200) can't be read
+404 Not Found | {"message": "alice is not a user"} => may not
+401 Unauthorized | {} => token: GitHub does not accept the token (401)
+403 Forbidden | {"message": "Resource not accessible"} => refused: The token may not
+500 Oh | {} => unreachable: GitHub has a problem of its own (500)
+"#;
+
+#[test]
+fn a_person_may_write_when_github_says_so() {
+    for line in PERMISSIONS.trim().lines() {
+        let (given, expected) = line.split_once(" => ").unwrap();
+        let (status, body) = given.split_once(" | ").unwrap();
+        let itself = answer("200 OK", "", r#"{"id": 99, "full_name": "acme/app"}"#);
+        let github = StandIn::start(vec![answer(status, "", body), itself]);
+        let what = LookUp::Permission { repository: "acme/app".into(), user: "alice".into() };
+        let found = github.client(LONG).look_up(&what, "/hook", &mut Etags::default(), &|_, _| Ok(Vec::new()));
+        let said = match found {
+            Ok(Found::Permission(Some(of))) => {
+                assert_eq!(
+                    of,
+                    Identity { name: "acme/app".into(), id: Some(99) },
+                    "whoever has the name then was asked"
+                );
+                "may".to_owned()
+            }
+            Ok(Found::Permission(None)) => "may not".to_owned(),
+            Ok(other) => panic!("{line}: {other:?}"),
+            Err(outcome) => words(outcome),
+        };
+        assert!(if expected.len() > 7 { said.starts_with(expected) } else { said == expected }, "{line}: {said}");
+        let head = github.seen.try_recv().unwrap().head.to_ascii_lowercase();
+        assert!(head.starts_with("get /repos/acme/app/collaborators/alice/permission http/1.1\r\n"), "{head}");
+    }
+}
+
+/// What GitHub answers to a question for the open pull requests, then for the repository; and whose list it is.
+const WHOSE: &str = r#"
+[] | 200 OK | {"id": 99, "full_name": "acme/app", "private": true} => acme/app 99
+[] | 200 OK | {"id": 1, "full_name": "acme/web"} => acme/web 1
+[] | 200 OK | {"id": 1, "full_name": "acme/\u0007w eb"} => acme/ w eb 1
+[] | 200 OK | {"id": "99"} => acme/app ?
+[] | 404 Not Found | {"message": "Not Found"} => acme/app ?
+[] | 200 OK | {"id": 9 => unreachable: GitHub's answer (200) can't be read
+[] | 401 Unauthorized | {} => token: GitHub does not accept the token (401)
+[] | 500 Oh | {} => unreachable: GitHub has a problem of its own (500)
+[7] | | => acme/app 5
+"#;
+
+#[test]
+fn a_list_tells_whose_it_is() {
+    for line in WHOSE.trim().lines() {
+        let (given, expected) = line.split_once("=> ").unwrap();
+        let parts: Vec<&str> = given.splitn(3, '|').map(str::trim).collect();
+        let list = answer("200 OK", "ETag: W/\"1\"", parts[0]);
+        let itself = (!parts[1].is_empty()).then(|| answer(parts[1], "", parts[2]));
+        let next = if expected.contains(": ") { list.clone() } else { answer("304 Not Modified", "", "") };
+        let github = StandIn::start([Some(list), itself, Some(next)].into_iter().flatten().collect());
+        let (client, mut etags) = (github.client(LONG), Etags::default());
+        let of = |list: &str| (list == "[7]").then(|| listed(7, Some(5)));
+        let what = LookUp::Pulls { repository: "acme/app".into() };
+        let mut ask = || client.look_up(&what, "/hook", &mut etags, &|_, page| Ok(of(page).into_iter().collect()));
+        match ask() {
+            Ok(Found::Pulls { of, .. }) => {
+                assert_eq!(format!("{} {}", of.name, of.id.map_or("?".into(), |id| id.to_string())), expected);
+                assert_eq!(ask(), Ok(Found::Same(of)));
+            }
+            Ok(other) => panic!("{line}: {other:?}"),
+            Err(outcome) => {
+                assert!(words(outcome).starts_with(expected), "{line}");
+                let _ = ask();
+                let again = github.seen.try_iter().last().unwrap().head.to_ascii_lowercase();
+                assert!(!again.contains("if-none-match"), "a list that nobody took in is not the same again: {again}");
+            }
+        }
+    }
+}
+
+fn listed(number: u64, id: Option<u64>) -> PullPayload {
+    PullPayload {
+        action: PullAction::Other("listed".into()),
+        repository: Identity { name: "acme/app".into(), id },
+        number,
+        title: String::new(),
+        head_sha: SHA.into(),
+        head_ref: "topic".into(),
+        head_repository: None,
+        base_ref: "main".into(),
+        open: true,
+        updated_at: 0,
+        before: None,
+    }
+}
