@@ -45,6 +45,8 @@ FORBIDDEN = {
     "change its network": "ip link set eth0 down || ip netns exec x true || nft flush ruleset",
     "look into the homes": "ls /root /home/*",
     "look at shares of the office": "ls /mnt /media /srv",
+    "find what nobody showed it": "ls /data || ls /var/log || ls /var/cache/apt || ls /boot",
+    "learn of another repository": "ls -AR /var/cache /var/lib/pilotlight /run | grep acme__other",
 }
 
 # What a build tries to reach, through TCP with its port, and by the names that the router knows.
@@ -151,13 +153,22 @@ def case_eyes(scene):
     script = "".join(f"if ({command}) >out 2>&1; then echo \"DID {what}: $(head -c 200 out | tr '\\n' ' ')\"; else echo "
                      f"\"FAILED {what}: $(tail -n 1 out)\"; fi\n" for what, command in FORBIDDEN.items())
     scene.build("acme/other", "true")
-    scene.box.run("touch /dev/shm/box")
+    scene.box.run("touch /dev/shm/box; mkdir /data; touch /data/given")
     for stranger in (False, True):
         build = scene.build("acme/app", script, stranger=stranger)
         words = dict(line.split(": ", 1) for line in build.said("FAILED"))
         for what in FORBIDDEN if not stranger else ():
             row(what, words.get(what, "it did"), what in words)
         row(f"nothing else{' for a stranger' * stranger}", build.said("DID"), not build.said("DID") and len(words) == len(FORBIDDEN))
+    drop_in(scene, "BindReadOnlyPaths=/data")
+    build = scene.build("acme/app", 'echo "SEES $(ls /data)"; touch /data/mine && echo "DID write"')
+    row("what a drop-in shows it", build.said("SEES"), build.said("SEES") == ["given"] and not build.said("DID"))
+    drop_in(scene, "")
+
+
+def drop_in(scene, lines):
+    directory = "/run/systemd/system/pilotlight-build@.service.d"
+    scene.box.run(f"mkdir -p {directory}; printf '[Service]\n{lines}\n' >{directory}/test.conf; systemctl daemon-reload")
 
 
 def case_ended_whole(scene):
@@ -318,16 +329,14 @@ def case_limits(scene):
     """The memory of a build is limited, and that is told; the daemon does not notice."""
     if scene.box.cgroups != "v1":
         return print("   (limits are not real in this boot)")
-    drop_in = "/run/systemd/system/pilotlight-build@.service.d"
-    scene.box.run(f"mkdir -p {drop_in}; printf '[Service]\nMemoryMax=100M\nTasksMax=100\n' >{drop_in}/test.conf; "
-                  "systemctl daemon-reload")
+    drop_in(scene, "MemoryMax=100M\nTasksMax=100")
     build = scene.build("acme/app", "python3 -c 'x = bytearray(300 << 20)'")
     row("memory", f"{build.last['state']}: {build.last['description']}", "memory" in build.last["description"].lower())
     build = scene.build("acme/app", "for i in $(seq 200); do sleep 100 & done; echo UNREACHED")
     row("processes", f"{build.last['state']}: {build.last['description']}", not build.said("UNREACHED"))
     restarts = scene.box.run("systemctl show pilotlight -p NRestarts --value")
     row("restarts of the daemon", restarts, restarts == "0")
-    scene.box.run(f"rm -r {drop_in}; systemctl daemon-reload")
+    drop_in(scene, "")
 
 
 def case_check(scene):
