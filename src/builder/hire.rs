@@ -10,11 +10,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::net::{RecvFlags, recv};
 
 use super::process::{Process, end_in_words, ready};
 use crate::logic::wording;
-use crate::worker::protocol::{Frame, KIND_LOG, News};
+use crate::worker::protocol::{Frame, News};
 
 /// How long a worker may take to leave once its job is done or its stream has ended. It gives its own processes
 /// two seconds to end; the rest is for a slow card.
@@ -36,16 +35,9 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// How long a unit may take to end what is left of it, and to tell why it was ended.
 const WHY_MAX: Duration = Duration::from_secs(15);
 
-/// How long a worker may take to accept its job. The job fits into the socket's buffer unless its commands are huge.
+/// How long a worker may take to greet whoever it has accepted, and to take its job. That fits into the socket's buffer
+/// unless its commands are huge.
 const HAND_OVER_DEADLINE: Duration = Duration::from_secs(10);
-
-/// What came first.
-enum Heard {
-    Job,
-    Cancel,
-    /// The unit turned us away.
-    Nothing,
-}
 
 /// A worker that waits for its job or has it.
 pub struct Worker {
@@ -68,58 +60,50 @@ impl Worker {
         Ok(Worker { stream, child: Some(child), unit: None })
     }
 
-    /// Connects to the unit's socket, which starts it, and gives it its job. `None`: cancelled meanwhile. `early`: such a
-    /// connection of before.
+    /// Connects to the unit's socket, which starts it, until a worker is there that waits for its job. `None`: one of the
+    /// two has ended meanwhile.
     ///
     /// # Errors
-    /// There is no such unit, or it can't start. The job has not begun.
+    /// There is no such unit, or it can't start.
     pub fn unit(
         sockets: &Path,
         instance: &str,
-        mut early: Option<UnixStream>,
-        job: &Frame,
         cancel: BorrowedFd<'_>,
+        needed: Option<BorrowedFd<'_>>,
     ) -> Result<Option<Worker>> {
         let (socket, unit) = (sockets.join(format!("{instance}.sock")), format!("pilotlight-build@{instance}"));
         let (began, mut pause) = (Instant::now(), BUSY_PAUSE);
         loop {
-            let stream = early.take().map_or_else(|| UnixStream::connect(&socket), Ok).with_context(|| {
+            let stream = UnixStream::connect(&socket).with_context(|| {
                 format!("no worker at {}: run `sudo systemctl enable --now {unit}.socket`", socket.display())
             })?;
-            let mut worker = Worker { stream, child: None, unit: Some((unit.clone(), socket.clone())) };
-            match worker.hand(job).and_then(|()| worker.hears(cancel)) {
-                Ok(Heard::Job) => return Ok(Some(worker)),
-                Ok(Heard::Cancel) => return Ok(None),
-                Ok(Heard::Nothing) | Err(_) if began.elapsed() < BUSY_MAX => {}
-                Ok(Heard::Nothing) | Err(_) => {
-                    bail!("{unit}.service does not start: see journalctl -u {unit} -u pilotlight-network@{instance}")
-                }
+            let [answered, cancelled, not_needed] =
+                ready([Some(stream.as_fd()), Some(cancel), needed], Instant::now() + START_MAX)?;
+            if cancelled || not_needed {
+                return Ok(None);
             }
-            if ready([Some(cancel)], Instant::now() + pause)?[0] {
+            if answered && greets(&stream) {
+                return Ok(Some(Worker { stream, child: None, unit: Some((unit, socket)) }));
+            }
+            if began.elapsed() >= BUSY_MAX {
+                bail!("{unit}.service does not start: see journalctl -u {unit} -u pilotlight-network@{instance}");
+            }
+            if ready([Some(cancel), needed], Instant::now() + pause)? != [false; 2] {
                 return Ok(None);
             }
             pause *= 2;
         }
     }
 
+    /// Whether it still waits for its job: it says nothing more before.
+    pub fn waits(&self) -> bool {
+        matches!(ready([Some(self.stream.as_fd())], Instant::now()), Ok([false]))
+    }
+
     /// Gives it its job.
     pub fn hand(&mut self, job: &Frame) -> Result<()> {
         self.stream.set_write_timeout(Some(HAND_OVER_DEADLINE))?;
         job.write(&mut self.stream).context("the worker did not take its job")
-    }
-
-    /// Waits for the worker's first word.
-    fn hears(&self, cancel: BorrowedFd<'_>) -> Result<Heard> {
-        let mut first = [0; 1];
-        match ready([Some(self.stream.as_fd()), Some(cancel)], Instant::now() + START_MAX)? {
-            [_, true] => Ok(Heard::Cancel),
-            [true, _] if recv(&self.stream, &mut first, RecvFlags::PEEK)?.0 > 0 => match first {
-                [KIND_LOG] => Ok(Heard::Job),
-                // The unit's last build is being ended, and takes us for whoever asks why.
-                _ => Ok(Heard::Nothing),
-            },
-            _ => Ok(Heard::Nothing),
-        }
     }
 
     /// Why systemd ended the unit, if it was so: when the worker is gone without a word.
@@ -154,6 +138,13 @@ impl Worker {
             None => String::new(),
         }
     }
+}
+
+/// Whether it is a worker. systemd turns callers away while the unit ends its last build, and what tells of that end takes
+/// us for whoever asks why.
+fn greets(mut stream: &UnixStream) -> bool {
+    let timed = stream.set_read_timeout(Some(HAND_OVER_DEADLINE));
+    timed.is_ok() && matches!(Frame::read(&mut stream), Ok(Some(Frame::Log(_))))
 }
 
 /// Tells the worker to leave, and whether it has: a build can stop the worker that runs it, as both are one user.

@@ -22,8 +22,8 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, bail};
@@ -144,15 +144,12 @@ fn run_one(
     log: &mut Log,
 ) -> BuildNews {
     let checked_out = Cell::new(false);
-    let mut attempt = || {
-        let early = Early::start(config, mirror, &order.job);
-        match fetch(config, git, mirror, order, log) {
-            Ok(base_sha) => {
-                let job = WorkerJob { base_sha, ..worker_job(config, slot, &order.job, mirror, secrets) };
-                work(config, early.and_then(|early| early.of(mirror)), job, order, log, &checked_out)
-            }
-            Err(last) => last,
+    let mut attempt = || match fetch_and_call(config, git, mirror, order, log) {
+        Ok((base_sha, early)) => {
+            let job = WorkerJob { base_sha, ..worker_job(config, slot, &order.job, mirror, secrets) };
+            work(config, early, job, order, log, &checked_out)
         }
+        Err(last) => last,
     };
     let last = attempt();
     let suspect = matches!(&last, BuildNews::Finished { error: Some(said) } if hints_at_damage(said));
@@ -166,31 +163,34 @@ fn run_one(
     }
 }
 
-/// A unit that starts while the head is fetched, as both take a while.
-struct Early {
-    stream: UnixStream,
-    /// What the unit goes on seeing, whatever becomes of it. Held open, so that no other gets its number.
-    mirror: File,
-}
-
-impl Early {
-    fn start(config: &BuilderConfig, mirror: &Mirror, job: &Job) -> Option<Early> {
-        if config.isolation != Isolation::Systemd {
-            return None;
-        }
-        let seen = File::open(mirror.path()).ok()?;
-        let instance = instance(&job.repository, job.stranger);
-        mirror.shown_to(&instance);
-        // Whatever is wrong is told when there is a job for it.
-        let stream = UnixStream::connect(config.unit_sockets.join(format!("{instance}.sock"))).ok()?;
-        Some(Early { stream, mirror: seen })
-    }
-
-    /// `None`: the mirror was made anew meanwhile.
-    fn of(self, mirror: &Mirror) -> Option<UnixStream> {
+/// Fetches, and starts the unit meanwhile, as both take a while. Whatever is wrong with the unit is told when there is a job
+/// for it.
+fn fetch_and_call(
+    config: &BuilderConfig,
+    git: &Git,
+    mirror: &Mirror,
+    order: &Order,
+    log: &mut Log,
+) -> Result<(Option<String>, Option<Worker>), BuildNews> {
+    let seen = (config.isolation == Isolation::Systemd).then(|| File::open(mirror.path()));
+    // Without a mirror the unit would see none; without a pipe or a thread it is called afterwards.
+    let (Some(Ok(seen)), Ok((needed, needs))) = (seen, io::pipe()) else {
+        return Ok((fetch(config, git, mirror, order, log)?, None));
+    };
+    let (instance, cancel) = (instance(&order.job.repository, order.job.stranger), order.cancel.as_fd());
+    mirror.shown_to(&instance);
+    thread::scope(|scope| {
+        let call = || Worker::unit(&config.unit_sockets, &instance, cancel, Some(needed.as_fd()));
+        let calling = thread::Builder::new().name("unit".to_owned()).spawn_scoped(scope, call);
+        let fetched = fetch(config, git, mirror, order, log);
+        let needs = fetched.is_ok().then_some(needs);
+        let called = calling.ok().and_then(|calling| calling.join().ok()?.ok()?);
+        drop(needs);
+        // The unit goes on seeing what was there: that is held open, so that no other gets its number.
         let number = |found: io::Result<Metadata>| found.map(|found| found.ino()).ok();
-        (number(fs::metadata(mirror.path())) == number(self.mirror.metadata())).then_some(self.stream)
-    }
+        let is_there = number(fs::metadata(mirror.path())) == number(seen.metadata());
+        Ok((fetched?, called.filter(|worker| is_there && worker.waits())))
+    })
 }
 
 fn watch(order: &Order) -> Watch<'_> {
@@ -238,7 +238,7 @@ fn failed(failure: Failure, log: &mut Log) -> Option<String> {
 /// Has a worker do the rest. Returns the last word.
 fn work(
     config: &BuilderConfig,
-    early: Option<UnixStream>,
+    early: Option<Worker>,
     job: WorkerJob,
     order: &Order,
     log: &mut Log,
@@ -270,16 +270,17 @@ fn work(
 fn hire(
     config: &BuilderConfig,
     instance: &str,
-    early: Option<UnixStream>,
+    early: Option<Worker>,
     job: WorkerJob,
     cancel: BorrowedFd<'_>,
 ) -> anyhow::Result<Option<Worker>> {
-    let job = Frame::Job(Box::new(job));
-    if config.isolation == Isolation::Systemd {
-        return Worker::unit(&config.unit_sockets, instance, early, &job, cancel);
-    }
-    let mut worker = Worker::child(&config.worker_exe)?;
-    match worker.hand(&job) {
+    let called = match (early, config.isolation) {
+        (Some(worker), _) => Some(worker),
+        (None, Isolation::Systemd) => Worker::unit(&config.unit_sockets, instance, cancel, None)?,
+        (None, Isolation::None) => Some(Worker::child(&config.worker_exe)?),
+    };
+    let Some(mut worker) = called else { return Ok(None) };
+    match worker.hand(&Frame::Job(Box::new(job))) {
         Ok(()) => Ok(Some(worker)),
         Err(error) => bail!("{error:#} ({})", worker.dismiss(LEAVE_DEADLINE, Path::new(UNIT_STUCK))),
     }

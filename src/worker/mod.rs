@@ -93,16 +93,18 @@ pub fn serve(stream: UnixStream) -> Result<()> {
     stream.set_read_timeout(Some(JOB_DEADLINE))?;
     stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
     let mut processes = Processes::new(stream.try_clone()?)?;
-    let job = match Frame::read(&mut &stream).context("no job came from the daemon")? {
+    let daemon = Daemon(stream);
+    // Until it hears something, the daemon can't know whether it has found anybody.
+    if daemon.tell(&Frame::Log(Vec::new())).is_err() {
+        return Ok(());
+    }
+    let job = match Frame::read(&mut &daemon.0).context("no job came from the daemon")? {
         Some(Frame::Job(job)) => job,
         Some(_) => bail!("the daemon sent something else before a job"),
         None => return Ok(()),
     };
-    let daemon = Daemon(stream);
-    // Until it hears something, the daemon can't know whether its job has found anybody.
-    let heard = daemon.tell(&Frame::Log(Vec::new()));
     let mut room = None;
-    let built = heard.and_then(|()| build(&job, &daemon, &mut processes, &mut room));
+    let built = build(&job, &daemon, &mut processes, &mut room);
     let ended = processes.end();
     // The results are out, and nothing runs any more.
     if let Some(Err(error)) = room.map(|room| room.tidy(job.fresh, &mut processes)) {

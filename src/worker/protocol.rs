@@ -1,8 +1,8 @@
 //! What a builder and its worker say to each other over one Unix stream.
 //!
 //! Frames: one byte of kind, four bytes of length (big-endian), that many bytes. Daemon → worker: exactly one
-//! [`Frame::Job`], and [`Frame::Typed`] where that is a shell. Worker → daemon: [`Frame::Log`] and [`Frame::News`], the last of them [`News::Done`] or
-//! [`News::Conflict`].
+//! [`Frame::Job`], and [`Frame::Typed`] where that is a shell. Worker → daemon: an empty [`Frame::Log`] when it is ready for
+//! its job; then [`Frame::Log`] and [`Frame::News`], the last of them [`News::Done`] or [`News::Conflict`].
 //! The end of the stream means "stop": there is no other order to cancel.
 
 use std::io::{self, Read, Write};
@@ -125,8 +125,7 @@ pub enum Frame {
 }
 
 const KIND_JOB: u8 = 1;
-/// Also the first byte that a worker says once it has its job, as its first frame is an empty one of the log.
-pub const KIND_LOG: u8 = 2;
+const KIND_LOG: u8 = 2;
 const KIND_NEWS: u8 = 3;
 const KIND_TYPED: u8 = 4;
 

@@ -1,6 +1,7 @@
 //! Builds with a thread in the place of a repository's unit.
 
-use std::os::unix::net::UnixListener;
+use std::io::Write as _;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use super::*;
 
@@ -10,8 +11,8 @@ fn a_unit_does_a_build() {
     let listener = UnixListener::bind(bench.dir.path().join("acme__app_drs.sock")).unwrap();
     let unit = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        let job = Frame::read(&mut stream).unwrap().unwrap();
         Frame::Log(Vec::new()).write(&mut stream).unwrap();
+        let job = Frame::read(&mut stream).unwrap().unwrap();
         done(Some("no\nspace left")).write(&mut stream).unwrap();
         job
     });
@@ -29,8 +30,8 @@ fn a_unit_starts_while_the_head_is_fetched() {
     let listener = UnixListener::bind(bench.dir.path().join("acme__app_drs.sock")).unwrap();
     let unit = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        Frame::read(&mut stream).unwrap();
         Frame::Log(Vec::new()).write(&mut stream).unwrap();
+        Frame::read(&mut stream).unwrap();
         done(Some("no")).write(&mut stream).unwrap();
         Frame::read(&mut listener.accept().unwrap().0).unwrap()
     });
@@ -66,8 +67,8 @@ fn a_unit_that_dies_is_told_of() {
         let listener = UnixListener::bind(bench.dir.path().join("acme__app_drs.sock")).unwrap();
         let unit = thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let job = Frame::read(&mut stream).unwrap();
             Frame::Log(Vec::new()).write(&mut stream).unwrap();
+            let job = Frame::read(&mut stream).unwrap();
             drop(stream);
             let (mut asked, _) = listener.accept().unwrap();
             word.into_iter().for_each(|word| word.write(&mut asked).unwrap());
@@ -86,18 +87,44 @@ fn a_unit_that_turns_us_away_is_asked_again() {
     let listener = UnixListener::bind(bench.dir.path().join("acme__app_drs.sock")).unwrap();
     let unit = thread::spawn(move || {
         drop(listener.accept().unwrap());
-        Frame::read(&mut listener.accept().unwrap().0).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
-        Frame::read(&mut stream).unwrap();
         let (result, status) = ("signal".to_owned(), "KILL".to_owned());
         Frame::News(News::UnitEnded { result, status }).write(&mut stream).unwrap();
         let (mut stream, _) = listener.accept().unwrap();
-        let job = Frame::read(&mut stream).unwrap();
         Frame::Log(Vec::new()).write(&mut stream).unwrap();
+        let job = Frame::read(&mut stream).unwrap();
         done(None).write(&mut stream).unwrap();
         job
     });
     let news = bench.news();
     assert_eq!(news[0], BuildNews::Started, "{news:?}");
+    assert!(matches!(unit.join().unwrap(), Some(Frame::Job(_))));
+}
+
+/// As when its predecessor's end takes a while, and when it is ended itself before the head is fetched.
+#[test]
+fn a_unit_that_leaves_while_the_head_is_fetched_is_called_again() {
+    let bench = Bench::new(Isolation::Systemd);
+    let listener = UnixListener::bind(bench.dir.path().join("acme__app_drs.sock")).unwrap();
+    let unit = thread::spawn(move || {
+        let serve = || {
+            let (mut stream, _) = listener.accept().unwrap();
+            Frame::Log(Vec::new()).write(&mut stream).unwrap();
+            let job = Frame::read(&mut stream).unwrap();
+            done(Some("no")).write(&mut stream).unwrap();
+            job
+        };
+        serve();
+        drop(listener.accept().unwrap());
+        let mut words = Vec::new();
+        Frame::Log(Vec::new()).write(&mut words).unwrap();
+        done(Some("a word without a job")).write(&mut words).unwrap();
+        listener.accept().unwrap().0.write_all(&words).unwrap();
+        serve()
+    });
+    // The first one makes the mirror, without which no unit is called early.
+    for _ in 0..2 {
+        assert_eq!(bench.news(), [BuildNews::Started, over("no")]);
+    }
     assert!(matches!(unit.join().unwrap(), Some(Frame::Job(_))));
 }
