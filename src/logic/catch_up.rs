@@ -259,7 +259,9 @@ impl State {
         }
         // A blip lost nothing: whatever failed is tried again by itself.
         if failed_since.is_some_and(|since| now.mono >= since + SILENCE_MAX) {
+            let pause = self.catch_up.paused_until;
             self.look_again(now);
+            self.catch_up.pause(pause);
         }
         if found.of().is_some_and(|of| self.recognise(what.repository(), of)) {
             self.look_at_heads(now);
