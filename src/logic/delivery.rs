@@ -235,7 +235,8 @@ impl State {
 
     /// A build that waits again gives the word to the newest one of its sha that has something to say.
     pub(super) fn cede_statuses(&mut self, id: BuildId) {
-        let Some(build) = self.rows.builds.get(&id) else { return };
+        let spoke = |b: &&Build| b.checks.iter().any(|c| c.owns_status);
+        let Some(build) = self.rows.builds.get(&id).filter(spoke) else { return };
         let same_sha = |b: &Build| b.sha == build.sha && b.repository.eq_ignore_ascii_case(&build.repository);
         let speaks = |b: &&Build| b.id != id && same_sha(b) && !b.has_nothing_to_say();
         if let Some(heir) = self.rows.builds.values().rev().find(speaks).map(|b| b.id) {
