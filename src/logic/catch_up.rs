@@ -384,7 +384,9 @@ impl State {
                 None if seen && !self.catch_up.undecided.contains_key(&key) => {
                     self.take_in(now, &key, payload.clone());
                 }
-                None if first_time && first == FIRST_HEADS_MAX => self.note(key, payload.clone()),
+                None if first_time && first == FIRST_HEADS_MAX => {
+                    self.keep_pull(now, payload.clone().into_pull(&key, None))
+                }
                 None => {
                     first += 1;
                     self.catch_up.due.entry(statuses(&key, &payload.head_sha)).or_insert(now.mono);
@@ -407,12 +409,6 @@ impl State {
         self.catch_up.lists.insert(repository, pulls);
     }
 
-    /// A pull request is known from now on, and nothing is built.
-    fn note(&mut self, key: PullKey, payload: PullPayload) {
-        self.rows.pulls.insert(key.clone(), payload.into_pull(&key, None));
-        self.change(Row::Pull(key));
-    }
-
     fn listed_pull(&mut self, now: Now, key: &PullKey, payload: &PullPayload) {
         let Some(known) = self.rows.pulls.get(key) else { return };
         if payload.updated_at < known.updated_at {
@@ -428,8 +424,7 @@ impl State {
         }
         let pull = payload.clone().into_pull(key, Some(known));
         if pull != *known {
-            self.rows.pulls.insert(key.clone(), pull);
-            self.change(Row::Pull(key.clone()));
+            self.keep_pull(now, pull);
         }
     }
 
@@ -449,7 +444,7 @@ impl State {
         let decided: Vec<_> = decided.iter().filter_map(|key| self.catch_up.undecided.remove_entry(key)).collect();
         for (key, payload) in decided {
             match all_ended {
-                true => self.note(key, payload),
+                true => self.keep_pull(now, payload.into_pull(&key, None)),
                 false => _ = self.take_in(now, &key, payload),
             }
         }

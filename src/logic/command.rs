@@ -6,15 +6,12 @@ use super::rows::PullKey;
 use super::state::{Row, State};
 use super::{trust, wording};
 
-/// The fewest digits of a sha that name a head: as many as GitHub shows.
-const SHA_DIGITS_MIN: usize = 7;
-
 impl State {
     /// Decides on a person's word; the answer goes out once that is saved.
     pub(super) fn command(&mut self, now: Now, command: Command) -> Answer {
         match command {
             Command::Rebuild { repository, pull, sha } => self.rebuild(now, &repository, pull, sha.as_deref()),
-            Command::Approve { repository, pull, sha } => self.approve(&repository, pull, sha.as_deref()),
+            Command::Approve { repository, pull, sha } => self.approve(now, &repository, pull, sha.as_deref()),
             Command::Cancel { build, by } => self.cancel_by(now, build, &by),
         }
     }
@@ -33,7 +30,7 @@ impl State {
         full.unwrap_or_else(|| self.build_head(now, &key, true))
     }
 
-    pub(super) fn approve(&mut self, repository: &str, number: u64, sha: Option<&str>) -> Answer {
+    pub(super) fn approve(&mut self, now: Now, repository: &str, number: u64, sha: Option<&str>) -> Answer {
         let key = match self.open_pull(repository, number) {
             Ok(key) => key,
             Err(answer) => return answer,
@@ -43,10 +40,14 @@ impl State {
         let Some(id) = pull.last_build.filter(|id| self.waits_for_approval(*id)) else {
             return Answer::new(409, format!("Nothing of {name} waits for approval"));
         };
-        let head = pull.head_sha.clone();
-        if sha.is_some_and(|sha| sha.len() < SHA_DIGITS_MIN || !head.starts_with(&sha.to_ascii_lowercase())) {
+        let (head, sha) = (pull.head_sha.clone(), sha.map(str::to_ascii_lowercase));
+        if sha.as_ref().is_some_and(|sha| !head.starts_with(sha)) {
             let head = wording::short(&head);
             return Answer::new(409, format!("The head of {name} is {head}, not that: look at it, then approve it"));
+        }
+        if sha.map_or_else(|| self.is_new_head(now, pull), |sha| sha != head) {
+            let cure = format!("look at the newest, then `pilotlight approve {name} {head}`");
+            return Answer::new(409, format!("Another head of {name} may have been meant: {cure}"));
         }
         if !trust::can_build(&self.policy, pull) {
             let why = "comes from a fork, and forks never run with isolation = \"none\"";
@@ -55,15 +56,15 @@ impl State {
         if let Some(pull) = self.rows.pulls.get_mut(&key) {
             pull.approved_sha = Some(head.clone());
         }
+        let mut title = String::new();
         if let Some(build) = self.rows.builds.get_mut(&id) {
             build.queue();
+            title.clone_from(&build.title);
         }
         self.change(Row::Pull(key));
         self.own_statuses(id, 0, BuildId::MAX);
-        Answer {
-            build: Some(id),
-            ..Answer::ok(format!("Approved {} of {name}: build {id} is queued", wording::short(&head)))
-        }
+        let result = format!("Approved {head} of {name} ({title}): build {id} is queued");
+        Answer { build: Some(id), ..Answer::ok(result) }
     }
 
     pub(super) fn cancel_by(&mut self, now: Now, id: BuildId, by: &str) -> Answer {

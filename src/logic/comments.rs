@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use super::build::BuildState;
 use super::catch_up::LAG_MAX;
-use super::event::{Answer, Comment, DeliveryKey, Effect, LookUp, Now, Word};
+use super::event::{Answer, Comment, DeliveryKey, Effect, LookUp, Now, PullPayload, Word};
+use super::heads::NEW_FOR;
 use super::rows::{Ask, KnownDelivery, Pull, PullKey, Rows};
 use super::state::{Row, State};
 use super::{trust, wording};
 
 /// Words that may be open at once. Each is settled within a second or two while GitHub answers; more come at once only
-/// from those who mean harm.
+/// from those who mean harm, and take no place of those who could write when GitHub was asked last.
 pub const ASKS_MAX: usize = 256;
 
 /// The same of one person: one stranger must not keep everybody else's out.
@@ -26,20 +27,33 @@ pub const ASKS_OF_ONE_MAX: usize = 8;
 /// limits reset each hour.
 const ASK_AGE_MAX: Duration = Duration::from_secs(3600);
 
+/// First digits of a sha wait this long for a list of GitHub's that is newer than they are. Then whoever wrote them is
+/// asked for all of them.
+const DIGITS_AGE_MAX: Duration = Duration::from_secs(2 * LAG_MAX.as_secs());
+
 /// How long GitHub's answer is believed: as long as it may take until somebody who has left the team is stopped.
 const PERMISSION_AGE_MAX: Duration = Duration::from_secs(5 * 60);
 
-/// Answers that are believed at once. When there are as many nobody new is asked about, so that a crowd of strangers
-/// costs 1,200 of the 5,000 calls that GitHub grants in an hour.
-pub const PERMISSIONS_MAX: usize = 100;
+/// People whom GitHub may be asked about at once. Then one more each [`NEXT_AFTER`], in the order of their words: whoever
+/// writes in a crowd of strangers waits for seconds.
+pub const CROWD_MAX: u32 = 100;
 
-/// What is under way for the words that are open. None of it survives a restart: then all of it is asked anew.
+/// So that a crowd costs 1,200 of the 5,000 calls that GitHub grants in an hour.
+pub const NEXT_AFTER: Duration = Duration::from_secs(3);
+
+/// What is under way for people's words. None of it survives a restart: then all of it is asked anew.
 #[derive(Clone, Debug, Default)]
 pub struct Asks {
     /// By the numbers of their asks.
     open: BTreeMap<u64, Open>,
     /// What GitHub said of (repository, login), and until when that is believed.
     permissions: BTreeMap<(String, String), (bool, Duration)>,
+    /// Those who could write when GitHub was asked last: they stand behind no crowd.
+    writers: BTreeSet<(String, String)>,
+    /// The questions about everybody else are paid for until then.
+    paid_until: Duration,
+    /// Heads that came in the place of others, and until when they are new.
+    pub(super) new_heads: BTreeMap<PullKey, Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,12 +71,24 @@ impl Asks {
             let ask = known.ask.as_ref()?;
             Some((ask.number, Open { key: key.clone(), came: now, looks: 0 }))
         };
-        Asks { open: rows.deliveries.iter().filter_map(open).collect(), permissions: BTreeMap::new() }
+        Asks {
+            open: rows.deliveries.iter().filter_map(open).collect(),
+            new_heads: rows.pulls.keys().map(|key| (key.clone(), now + NEW_FOR)).collect(),
+            ..Asks::default()
+        }
     }
 
     /// GitHub has answered, or will not.
     pub fn learn(&mut self, repository: String, user: String, may: bool, now: Duration) {
-        self.permissions.insert((repository, user), (may, now + PERMISSION_AGE_MAX));
+        let who = (repository, user);
+        if !self.writers.contains(&who) {
+            self.paid_until = self.paid_until.max(now) + NEXT_AFTER;
+        }
+        match may {
+            true => _ = self.writers.insert(who.clone()),
+            false => _ = self.writers.remove(&who),
+        }
+        self.permissions.insert(who, (may, now + PERMISSION_AGE_MAX));
     }
 
     /// What GitHub said of people may not have been about this repository.
@@ -73,14 +99,29 @@ impl Asks {
     /// When something may be settled though nothing happens.
     pub fn wake_at(&self, now: Duration) -> Option<Duration> {
         let looks = self.open.values().filter(|o| o.looks == 1).map(|o| o.came + LAG_MAX);
-        let ends = self.open.values().map(|o| o.came + ASK_AGE_MAX);
-        let is_full = self.permissions.len() >= PERMISSIONS_MAX && !self.open.is_empty();
-        let answers = self.permissions.values().map(|(_, until)| *until).filter(|_| is_full);
-        looks.chain(ends).chain(answers).filter(|at| *at > now).min()
+        let ends = self.open.values().flat_map(|o| [o.came + DIGITS_AGE_MAX, o.came + ASK_AGE_MAX]);
+        let next =
+            (!self.open.is_empty()).then(|| (self.paid_until + NEXT_AFTER).saturating_sub(CROWD_MAX * NEXT_AFTER));
+        looks.chain(ends).chain(next).filter(|at| *at > now).min()
     }
 
     fn permission(&self, ask: &Ask) -> Option<bool> {
-        self.permissions.get(&(ask.repository.clone(), ask.by.clone())).map(|(may, _)| *may)
+        self.permissions.get(&who(ask)).map(|(may, _)| *may)
+    }
+
+    /// Of these people, in their order, those whom GitHub may be asked about now.
+    fn next(&self, mut people: Vec<(String, String)>, now: Duration) -> BTreeSet<LookUp> {
+        let free = (now + CROWD_MAX * NEXT_AFTER).saturating_sub(self.paid_until.max(now));
+        let mut left = free.as_secs() / NEXT_AFTER.as_secs();
+        let mut seen = BTreeSet::new();
+        people.retain(|who| seen.insert(who.clone()));
+        people.retain(|who| {
+            let is_writer = self.writers.contains(who);
+            let has_place = is_writer || left > 0;
+            left = left.saturating_sub(u64::from(!is_writer));
+            has_place
+        });
+        people.into_iter().map(|(repository, user)| LookUp::Permission { repository, user }).collect()
     }
 }
 
@@ -97,18 +138,19 @@ impl State {
         if let Some(hook) = self.known_from_another_hook(&key) {
             return Answer::ok(format!("Already known from hook {hook}"));
         }
-        let Comment { number: pull, by, word, .. } = comment;
-        let word = self.name_the_head(&self.pull_key(&repository, pull), word);
+        let Comment { number: pull, by, written_at, word, .. } = comment;
         let all = || self.asks.open.values().filter_map(|o| self.rows.deliveries.get(&o.key)?.ask.as_ref());
         let of_pull = |ask: &&Ask| ask.pull == pull && ask.repository == repository;
         let said_already = all().rfind(of_pull).is_some_and(|last| (&last.by, &last.word) == (&by, &word));
-        if !said_already && (all().count() >= ASKS_MAX || all().filter(|a| a.by == by).count() >= ASKS_OF_ONE_MAX) {
+        let is_writer = self.asks.writers.contains(&(repository.clone(), by.clone()));
+        let is_full = !is_writer && all().count() >= ASKS_MAX;
+        if !said_already && (is_full || all().filter(|a| a.by == by).count() >= ASKS_OF_ONE_MAX) {
             return Answer::new(503, "Too many comments wait for GitHub's answer: redeliver when it has come");
         }
         let answer =
             Answer::ok(format!("Understood {word} by {by}: it counts if GitHub says that {by} may write there"));
         let number = 1 + self.asks.open.last_key_value().map_or(0, |(number, _)| *number);
-        let ask = Ask { number, repository, pull, by, word, newest: self.rows.last_build_id };
+        let ask = Ask { number, repository, pull, by, written_at, word, newest: self.rows.last_build_id };
         if !said_already {
             self.asks.open.insert(number, Open { key: key.clone(), came: now.mono, looks: 0 });
         }
@@ -121,19 +163,16 @@ impl State {
     /// Does what open asks ask for, as far as that can be decided now.
     pub(super) fn settle_asks(&mut self, now: Now) {
         self.asks.permissions.retain(|_, (_, until)| *until > now.mono);
-        let mut unknown = BTreeSet::new();
+        let mut unknown = Vec::new();
         for (number, open) in self.asks.open.clone() {
             let Some(ask) = self.rows.deliveries.get(&open.key).and_then(|known| known.ask.clone()) else { continue };
             match self.settle(now, &open, &ask) {
                 Some(end) => self.close_ask(number, &ask, &end),
-                None if self.asks.permission(&ask).is_none() => {
-                    unknown.insert(LookUp::Permission { repository: ask.repository, user: ask.by });
-                }
+                None if self.asks.permission(&ask).is_none() => unknown.push(who(&ask)),
                 None => {}
             }
         }
-        let known = self.asks.permissions.len();
-        let wanted = unknown.into_iter().take(PERMISSIONS_MAX.saturating_sub(known)).collect();
+        let wanted = self.asks.next(unknown, now.mono);
         self.catch_up.want(&wanted, |what| matches!(what, LookUp::Permission { .. }), now.mono);
     }
 
@@ -176,8 +215,8 @@ impl State {
             (Word::Cancel, _) => Some(self.cancel_older(now, &key, ask)),
             (Word::Approve(None), _) => Some(self.explain(&key, wording::approval_of_nothing)),
             (Word::Test, Some(pull)) => self.test(now, &pull),
-            (Word::Approve(Some(sha)), Some(pull)) => self.approve_head(now, &pull, sha),
-            (_, None) if self.may_come(now, open, ask, is_meant) => None,
+            (Word::Approve(Some(sha)), Some(pull)) => self.approve_head(now, open, ask, &pull, sha),
+            (_, None) if self.is_listed(now, open, ask, is_meant) != Some(false) => None,
             (Word::Approve(Some(sha)), None) => {
                 Some(self.explain(&key, |head| wording::approval_of_another(sha, head)))
             }
@@ -192,13 +231,25 @@ impl State {
         }
     }
 
-    fn approve_head(&mut self, now: Now, pull: &Pull, sha: &str) -> Option<String> {
-        let key = pull.key();
+    /// Fewer digits than all are believed when this head was there before the word came, and whoever wrote it can have
+    /// looked at no other that begins so.
+    fn approve_head(&mut self, now: Now, open: &Open, ask: &Ask, pull: &Pull, digits: &str) -> Option<String> {
+        let (key, head) = (pull.key(), pull.head_sha.as_str());
+        let too_old = (open.came + DIGITS_AGE_MAX <= now.mono).then_some(false);
+        let was_there = pull.last_build.is_some_and(|id| id <= ask.newest);
+        let is_certain = match pull.is_named_by(digits) {
+            true if digits == head => true,
+            true if was_there => self.is_listed(now, open, ask, |listed| listed == head).or(too_old)?,
+            _ => false,
+        };
+        if !is_certain {
+            return Some(self.explain(&key, |head| wording::approval_of_digits(digits, head)));
+        }
         if !trust::may_build(&self.policy, pull) && self.rows.unfinished(&key).is_empty() {
             // Not built when it was first listed, or cancelled since: now somebody has looked at it.
             self.test(now, pull)?;
         }
-        Some(self.approve(&pull.repository, pull.number, Some(sha)).result)
+        Some(self.approve(now, &pull.repository, pull.number, Some(head)).result)
     }
 
     fn cancel_older(&mut self, now: Now, key: &PullKey, ask: &Ask) -> String {
@@ -208,22 +259,23 @@ impl State {
         if ends.is_empty() { "nothing waits or runs".to_owned() } else { ends.join(", ") }
     }
 
-    /// Whether the head that is meant may still come to be known. GitHub's list is looked at for it: at once, and when
-    /// it can't be older than the comment any more.
-    fn may_come(&mut self, now: Now, open: &Open, ask: &Ask, is_meant: impl Fn(&str) -> bool) -> bool {
+    /// Whether GitHub lists a head that is meant, in a list that is newer than the comment: it knows of the comment, or
+    /// it can't be older any more. `None`: there is none yet, and it is asked for.
+    fn is_listed(&mut self, now: Now, open: &Open, ask: &Ask, is_meant: impl Fn(&str) -> bool) -> Option<bool> {
         let sure = open.came + LAG_MAX;
         if let Some((asked_at, list)) = self.catch_up.last_list(&ask.repository) {
             let listed = list.iter().find(|p| p.number == ask.pull);
-            if asked_at >= sure && !listed.is_some_and(|p| is_meant(&p.head_sha)) {
-                return false;
+            let knows = |p: &PullPayload| ask.written_at.is_some_and(|at| p.updated_at >= at);
+            if asked_at >= sure || (asked_at >= open.came && listed.is_some_and(knows)) {
+                return Some(listed.is_some_and(|p| is_meant(&p.head_sha)));
             }
         }
-        let Some(open) = self.asks.open.get_mut(&ask.number) else { return false };
+        let open = self.asks.open.get_mut(&ask.number)?;
         if open.looks == 0 || (open.looks == 1 && now.mono >= sure) {
             open.looks += 1;
             self.catch_up.want_list(&ask.repository, now.mono);
         }
-        true
+        None
     }
 
     /// Who comments sees the status alone: there it says why a word was of no use.
@@ -237,15 +289,11 @@ impl State {
         self.change(Row::Build(id));
         no_use
     }
+}
 
-    /// The first digits name the head that is there now, and no later one that begins alike.
-    fn name_the_head(&self, key: &PullKey, word: Word) -> Word {
-        let head = self.rows.pulls.get(key).filter(|p| p.open).map(|p| &p.head_sha);
-        match (word, head) {
-            (Word::Approve(Some(sha)), Some(head)) if head.starts_with(&sha) => Word::Approve(Some(head.clone())),
-            (word, _) => word,
-        }
-    }
+/// Repository and login of who wrote it.
+fn who(ask: &Ask) -> (String, String) {
+    (ask.repository.clone(), ask.by.clone())
 }
 
 impl std::fmt::Display for Word {

@@ -130,8 +130,7 @@ impl State {
     /// Builds the head that `payload` tells of.
     pub(super) fn take_in(&mut self, now: Now, key: &PullKey, payload: PullPayload) -> Answer {
         let pull = payload.into_pull(key, self.rows.pulls.get(key));
-        self.rows.pulls.insert(key.clone(), pull);
-        self.change(Row::Pull(key.clone()));
+        self.keep_pull(now, pull);
         self.build_head(now, key, false)
     }
 
@@ -140,9 +139,7 @@ impl State {
         let key = &pull.key();
         let order = 1 + self.rows.pulls.values().filter_map(|p| p.closed_order).max().unwrap_or(0);
         let known = self.rows.pulls.get(key).and_then(|p| p.closed_order);
-        let pull = Pull { open: false, closed_order: known.or(Some(order)), ..pull };
-        self.rows.pulls.insert(key.clone(), pull);
-        self.change(Row::Pull(key.clone()));
+        self.keep_pull(now, Pull { open: false, closed_order: known.or(Some(order)), ..pull });
         let unfinished = self.rows.unfinished(key);
         for id in &unfinished {
             self.cancel(now, *id, wording::CLOSED, false);

@@ -139,6 +139,8 @@ pub struct Comment {
     pub number: u64,
     /// The login of who wrote it: letters, digits, `-` and `_`.
     pub by: String,
+    /// `comment.created_at`, UTC seconds since 1970.
+    pub written_at: Option<i64>,
     pub word: Word,
 }
 
@@ -160,7 +162,7 @@ pub enum Word {
 pub enum Command {
     /// Build this pull request's head again. With `sha`, only if that still is the head.
     Rebuild { repository: String, pull: u64, sha: Option<String> },
-    /// Let the head that waits be built. With `sha` (at least 7 digits), only that head.
+    /// Let the head that waits be built. With `sha` (all of it), only that head.
     Approve { repository: String, pull: u64, sha: Option<String> },
     /// End what waits or runs. `by` names the person, for the status.
     Cancel { build: BuildId, by: String },

@@ -96,8 +96,10 @@ pub struct Ask {
     pub pull: u64,
     /// Who wrote it.
     pub by: String,
+    /// When, by GitHub's clock, in UTC seconds since 1970.
+    pub written_at: Option<i64>,
     pub word: Word,
-    /// The newest build when it came: `/cancel` is not about later ones.
+    /// The newest build when it came: `/cancel` is not about later ones, nor are the first digits of a sha.
     pub newest: BuildId,
 }
 

@@ -52,14 +52,13 @@ pub fn duration(d: Duration) -> String {
 }
 
 /// A person must say yes; with the words to use, as many as fit. With the head that was looked at: another may be pushed
-/// before the word is given. `comments`: it can be given at GitHub, and then with the whole sha, since whoever makes the
-/// commits can make two that begin alike.
+/// before the word is given, and whoever makes the commits can make two that begin alike. `comments`: it can be given at
+/// GitHub.
 pub fn waiting_for_approval(repository: &str, pull: u64, sha: &str, comments: bool) -> String {
-    let digits = sha.get(..12).unwrap_or(sha);
-    let here = format!("pilotlight approve {repository}#{pull} {digits}");
+    let here = format!("pilotlight approve {repository}#{pull}");
     let ways = match comments {
-        true => [format!("comment /approve {sha} (or {here})"), format!("comment /approve {sha}")],
-        false => [here, format!("pilotlight approve OWNER/REPO#{pull} {digits}")],
+        true => [format!("comment /approve {sha} (or {here} SHA)"), format!("comment /approve {sha}")],
+        false => [format!("{here} {sha}"), format!("pilotlight approve OWNER/REPO#{pull} {sha}")],
     };
     let fits = |words: &String| words.chars().count() <= DESCRIPTION_CHARS_MAX;
     let [long, short] = ways.map(|way| format!("Waiting for approval: {way}"));
@@ -74,6 +73,11 @@ pub fn approval_of_nothing(head: &str) -> String {
 /// A word of approval for `sha`, which is not the head.
 pub fn approval_of_another(sha: &str, head: &str) -> String {
     description(&format!("Waiting for approval: {} is not the head: comment /approve {head}", short(sha)))
+}
+
+/// A word of approval for `digits`, which other heads than this one may begin with.
+pub fn approval_of_digits(digits: &str, head: &str) -> String {
+    description(&format!("Waiting for approval: {} may mean another head: comment /approve {head}", short(digits)))
 }
 
 /// The head is not there yet, or the way to it is down.

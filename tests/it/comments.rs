@@ -46,6 +46,7 @@ fn the_team_approves_tests_and_cancels_in_comments() {
     scene.daemon.wait_for_log(&format!("/approve {short} by mallory on acme/app#1: GitHub does not say"));
     assert_eq!(scene.daemon.wait_build(id, "waiting_for_approval")["attempt"], 0);
 
+    scene.github.list(APP, vec![pull("opened", APP, 1, &sha, 0).json()]);
     say(&scene, 1, "alice", &format!("/approve {short}"));
     scene.cues.hear(&sha);
     say(&scene, 1, "alice", "/cancel");
@@ -57,8 +58,32 @@ fn the_team_approves_tests_and_cancels_in_comments() {
 
     let pushed = scene.commit(1, &[]);
     scene.accepted(pull("synchronize", APP, 1, &pushed, 1));
-    let waits = format!("comment /approve {pushed} (or pilotlight approve acme/app#1 {})", &pushed[..12]);
+    let waits = format!("comment /approve {pushed} (or pilotlight approve acme/app#1 SHA)");
     scene.described(&pushed, &format!("Waiting for approval: {waits}"));
+}
+
+/// The second one was pushed while somebody read the first, and its push is known from before a power cut.
+#[test]
+fn of_heads_that_begin_alike_only_the_whole_sha_approves_one() {
+    let mut scene = wary(&TEST);
+    let (head, _) = scene.open(1);
+    let alike = format!("{}{}", &head[..12], "0".repeat(28));
+    scene.accepted(pull("synchronize", APP, 1, &alike, 1).with("/before", head.as_str()));
+    scene.described(&head, &format!("Superseded by {}", &head[..7]));
+    scene.github.list(APP, vec![pull("synchronize", APP, 1, &alike, 2).json()]);
+    scene.power_cut();
+    say(&scene, 1, "alice", &format!("/approve {}", &head[..12]));
+    let ask =
+        |head: &str| format!("Waiting for approval: {} may mean another head: comment /approve {head}", &head[..7]);
+    scene.described(&alike, &ask(&alike));
+    let at_the_box = scene.daemon.cli(&["approve", "acme/app#1"]);
+    let cure = format!("look at the newest, then `pilotlight approve acme/app#1 {alike}`");
+    let words = format!("pilotlight: Another head of acme/app#1 may have been meant: {cure}");
+    assert_eq!((at_the_box.code, at_the_box.stderr), (Some(1), words));
+
+    scene.accepted(pull("synchronize", APP, 1, &head, 3).with("/before", alike.as_str()));
+    say(&scene, 1, "alice", &format!("/approve {head}"));
+    scene.shown(&head, "test", "success");
 }
 
 #[test]

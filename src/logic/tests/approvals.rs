@@ -8,9 +8,9 @@ use super::scenario::check;
 fn a_fork_waits_for_a_word() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         5s approve acme/app#7
-            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+            200 #1 Approved 1a2b000000000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         6s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
@@ -38,20 +38,20 @@ fn a_fork_never_runs_without_isolation() {
 fn an_approval_is_for_the_head_that_was_seen() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s approve acme/app#7 1a2b3c
-            409 The head of acme/app#7 is 1a2b3c4, not that: look at it, then approve it
+            409 Another head of acme/app#7 may have been meant: look at the newest, then `pilotlight approve acme/app#7 1a2b3c4d00000000000000000000000000000000`
         2s approve acme/app#7 1a2b3c4e
             409 The head of acme/app#7 is 1a2b3c4, not that: look at it, then approve it
-        3s approve acme/app#7 1A2B3C4D
-            200 #1 Approved 1a2b3c4 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        3s approve acme/app#7 1A2B3C4D…
+            200 #1 Approved 1a2b3c4d00000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         4s pull acme/app#7 synchronize 5e6f7a8b before=1a2b3c4d fork
-            stop #1; 202 #2 Build 2 waits for approval; lamp dark: No pull request yet; post #2 pilotlight: pending, Waiting for approval: comment /approve 5e6f7a8b00000000000000000000000000000000 (or pilotlight approve acme/app#7 5e6f7a8b0000)
+            stop #1; 202 #2 Build 2 waits for approval; lamp dark: No pull request yet; post #2 pilotlight: pending, Waiting for approval: comment /approve 5e6f7a8b00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
             post #1 pilotlight: error, Superseded by 5e6f7a8
         5s approve acme/app#7 1a2b3c4d
             409 The head of acme/app#7 is 5e6f7a8, not that: look at it, then approve it
-        6s approve acme/app#7 5e6f7a8b
-            200 #2 Approved 5e6f7a8 of acme/app#7: build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+        6s approve acme/app#7 5e6f7a8b…
+            200 #2 Approved 5e6f7a8b00000000000000000000000000000000 of acme/app#7 (Make it shine): build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
     "#]]);
 }
 
@@ -59,9 +59,9 @@ fn an_approval_is_for_the_head_that_was_seen() {
 fn an_approved_head_is_built_again_without_asking() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s approve acme/app#7
-            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+            200 #1 Approved 1a2b000000000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         2s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
@@ -103,9 +103,9 @@ fn approval_all_asks_about_the_team_too() {
     check(expect![[r#"
         with approval=all
         0s pull acme/app#7 opened 1a2b
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s approve acme/app#7
-            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+            200 #1 Approved 1a2b000000000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
     "#]]);
 }
 
@@ -176,7 +176,7 @@ fn a_refused_stranger_is_no_news_for_the_lamp() {
             post #1 pilotlight: pending, Running
             lamp green: acme/app#6 passed; post #1 pilotlight: success, Passed in 41s
         2s pull acme/app#7 opened 1a2b fork
-            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         3s cancel #2 by alice
             200 #2 Cancelled build 2; post #2 pilotlight: error, Cancelled by alice
         4s pull acme/app#7 closed 1a2b fork
@@ -214,9 +214,9 @@ fn a_stranger_with_the_teams_sha_takes_no_status_away() {
         2s pull acme/app#8 opened 1a2b fork
             202 #2 Build 2 waits for approval
         3s show #2
-            #2 waiting_for_approval (Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 1a2b00000000)), attempt 0, base main; pilotlight Queued: Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 1a2b00000000) [not its status]
+            #2 waiting_for_approval (Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)), attempt 0, base main; pilotlight Queued: Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA) [not its status]
         4s approve acme/app#8
-            200 #2 Approved 1a2b000 of acme/app#8: build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+            200 #2 Approved 1a2b000000000000000000000000000000000000 of acme/app#8 (Make it shine): build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         5s fails #2
             lamp blinking yellow: acme/app#8 is running
             post #2 pilotlight: pending, Running
@@ -228,11 +228,11 @@ fn a_stranger_with_the_teams_sha_takes_no_status_away() {
 fn a_second_try_of_the_same_fork_is_told_what_it_waits_for() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s pull acme/app#7 closed 1a2b fork
             200 #1 Closed: cancelled build 1; post #1 pilotlight: error, Cancelled: the pull request was closed
         2s pull acme/app#8 opened 1a2b fork
-            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 1a2b00000000)
+            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)
     "#]]);
 }
 
@@ -247,9 +247,9 @@ fn who_gets_the_word_back_says_its_own_again() {
         0s pull acme/app#8 opened 1a2b
             202 #3 Accepted as build 3; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
         1s reload approval=all
-            lamp yellow: acme/app#6 is queued; post #3 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 1a2b00000000)
+            lamp yellow: acme/app#6 is queued; post #3 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)
         2s approve acme/app#7
-            200 #2 Approved 1a2b000 of acme/app#7: build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+            200 #2 Approved 1a2b000000000000000000000000000000000000 of acme/app#7 (Make it shine): build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
     "#]]);
 }
 
@@ -261,7 +261,7 @@ fn a_reload_fits_what_waits_to_the_new_trust() {
         1s pull acme/app#7 opened 1a2b
             202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         2s reload approval=all
-            lamp yellow: acme/app#6 is queued; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            lamp yellow: acme/app#6 is queued; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         3s reload approval=forks
             lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
     "#]]);
@@ -274,9 +274,9 @@ fn what_comes_back_from_the_builder_is_fitted_too() {
             202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         1s reload approval=all
         2s not fetched #1 no such ref
-            lamp dark: No pull request yet; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            lamp dark: No pull request yet; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         3s approve acme/app#7
-            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+            200 #1 Approved 1a2b000000000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         4s reload repositories=acme/lib
             lamp dark: No pull request yet
         5s no worker #1 no unit
@@ -315,17 +315,17 @@ fn strangers_get_no_secrets_even_when_approved() {
             post #1 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         2s pull acme/app#8 opened 3c4d fork
-            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 3c4d000000000000000000000000000000000000 (or pilotlight approve acme/app#8 3c4d00000000)
+            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 3c4d000000000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)
         3s approve acme/app#8
-            200 #2 Approved 3c4d000 of acme/app#8: build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+            200 #2 Approved 3c4d000000000000000000000000000000000000 of acme/app#8 (Make it shine): build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         4s passes #2
             lamp blinking yellow: acme/app#8 is running
             post #2 pilotlight: pending, Running
             lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
         5s pull acme/app#9 opened 5e6f deleted-fork
-            202 #3 Build 3 waits for approval; post #3 pilotlight: pending, Waiting for approval: comment /approve 5e6f000000000000000000000000000000000000 (or pilotlight approve acme/app#9 5e6f00000000)
+            202 #3 Build 3 waits for approval; post #3 pilotlight: pending, Waiting for approval: comment /approve 5e6f000000000000000000000000000000000000 (or pilotlight approve acme/app#9 SHA)
         6s approve acme/app#9
-            200 #3 Approved 5e6f000 of acme/app#9: build 3 is queued; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
+            200 #3 Approved 5e6f000000000000000000000000000000000000 of acme/app#9 (Make it shine): build 3 is queued; lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight
         7s passes #3
             lamp blinking yellow: acme/app#9 is running
             post #3 pilotlight: pending, Running

@@ -2,17 +2,17 @@
 
 use expect_test::expect;
 
-use super::scenario::check;
-use crate::logic::wording;
+use super::scenario::{check, play};
+use crate::logic::comments::{ASKS_MAX, CROWD_MAX};
 
 #[test]
 fn the_team_approves_in_a_comment() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
-        5s comment acme/app#7 by alice /approve 1a2b3c4
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
+        5s comment acme/app#7 by alice /approve 1a2b3c4d…
             200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
-            log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+            log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4d00000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         6s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
@@ -24,8 +24,8 @@ fn the_team_approves_in_a_comment() {
 fn a_strangers_words_are_no_use() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
-        5s comment acme/app#7 by mallory /approve 1a2b3c4
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
+        5s comment acme/app#7 by mallory /approve 1a2b3c4d…
             200 Understood /approve 1a2b3c4 by mallory: it counts if GitHub says that mallory may write there
             log: /approve 1a2b3c4 by mallory on acme/app#7: GitHub does not say that they may write there
         6s comment acme/app#7 by mallory /test
@@ -39,7 +39,7 @@ fn a_strangers_words_are_no_use() {
 fn what_github_says_of_a_person_is_believed_for_minutes() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         0s asks shown
         0s comment acme/app#7 by mallory /test
             200 Understood /test by mallory: it counts if GitHub says that mallory may write there; may mallory write?
@@ -59,126 +59,6 @@ fn what_github_says_of_a_person_is_believed_for_minutes() {
         301s comment acme/app#7 by mallory /cancel
             200 Understood /cancel by mallory: it counts if GitHub says that mallory may write there; may mallory write?
             log: /cancel by mallory on acme/app#7: GitHub does not say that they may write there
-    "#]]);
-}
-
-#[test]
-fn a_push_between_reading_and_comment_is_not_approved() {
-    check(expect![[r#"
-        with approval=all
-        0s pull acme/app#7 opened 1a2b3c4d
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
-        1s pull acme/app#7 synchronize 5e6f7a8b before=1a2b3c4d
-            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 5e6f7a8b00000000000000000000000000000000 (or pilotlight approve acme/app#7 5e6f7a8b0000)
-            post #1 pilotlight: error, Superseded by 5e6f7a8
-        1s listed acme/app #7:5e6f7a8b@1
-        2s comment acme/app#7 by alice /approve 1a2b3c4
-            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
-        (32s)
-            log: /approve 1a2b3c4 by alice on acme/app#7: it names no head that waits for approval; post #2 pilotlight: pending, Waiting for approval: 1a2b3c4 is not the head: comment /approve 5e6f7a8b00000000000000000000000000000000
-        33s wait
-        34s comment acme/app#7 by alice /approve 5e6f7a8
-            200 Understood /approve 5e6f7a8 by alice: it counts if GitHub says that alice may write there; log: /approve 5e6f7a8 by alice on acme/app#7: Approved 5e6f7a8 of acme/app#7: build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
-    "#]]);
-}
-
-#[test]
-fn a_push_after_the_word_waits_again() {
-    check(expect![[r#"
-        0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
-        1s comment acme/app#7 by alice /approve 1a2b3c4
-            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
-            log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
-        2s pull acme/app#7 synchronize 5e6f7a8b before=1a2b3c4d fork
-            stop #1; 202 #2 Build 2 waits for approval; lamp dark: No pull request yet; post #2 pilotlight: pending, Waiting for approval: comment /approve 5e6f7a8b00000000000000000000000000000000 (or pilotlight approve acme/app#7 5e6f7a8b0000)
-            post #1 pilotlight: error, Superseded by 5e6f7a8
-    "#]]);
-}
-
-/// Two commits can be made that begin alike.
-#[test]
-fn first_digits_are_of_the_head_that_was_there() {
-    check(expect![[r#"
-        with approval=all
-        0s pull acme/app#7 opened 1a2b3c4d
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
-        1s asks hang
-        1s comment acme/app#7 by alice /approve 1a2b3c4
-            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
-        2s pull acme/app#7 synchronize 1a2b3c4e before=1a2b3c4d
-            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4e00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4e0000)
-            post #1 pilotlight: error, Superseded by 1a2b3c4
-        2s listed acme/app #7:1a2b3c4e@2
-        3s asks work
-        (31s)
-            log: /approve 1a2b3c4 by alice on acme/app#7: it names no head that waits for approval; post #2 pilotlight: pending, Waiting for approval: 1a2b3c4 is not the head: comment /approve 1a2b3c4e00000000000000000000000000000000
-        40s show #2
-            #2 waiting_for_approval (Waiting for approval: 1a2b3c4 is not the head: comment /approve 1a2b3c4e00000000000000000000000000000000), attempt 0, base main; pilotlight Queued: Waiting for approval: 1a2b3c4 is not the head: comment /approve 1a2b3c4e00000000000000000000000000000000
-    "#]]);
-}
-
-#[test]
-fn a_word_that_overtook_its_push_waits_for_it() {
-    check(expect![[r#"
-        0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
-        1s comment acme/app#7 by alice /approve 5e6f7a8
-            200 Understood /approve 5e6f7a8 by alice: it counts if GitHub says that alice may write there
-        2s pull acme/app#7 synchronize 5e6f7a8b before=1a2b3c4d fork
-            202 #2 Build 2 waits for approval; log: /approve 5e6f7a8 by alice on acme/app#7: Approved 5e6f7a8 of acme/app#7: build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
-            post #1 pilotlight: error, Superseded by 5e6f7a8
-    "#]]);
-}
-
-#[test]
-fn a_word_whose_push_never_came_finds_it_in_the_list() {
-    check(expect![[r#"
-        0s pull acme/app#7 opened 1a2b3c4d
-            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
-        0s reload approval=all
-        1s listed acme/app #7:5e6f7a8b@1
-        1s comment acme/app#7 by alice /approve 5e6f7a8
-            200 Understood /approve 5e6f7a8 by alice: it counts if GitHub says that alice may write there
-            stop #1; log: /approve 5e6f7a8 by alice on acme/app#7: Approved 5e6f7a8 of acme/app#7: build 2 is queued; post #2 pilotlight: pending, Queued
-            post #1 pilotlight: error, Superseded by 5e6f7a8
-        32s wait
-    "#]]);
-}
-
-#[test]
-fn approval_needs_the_head() {
-    check(expect![[r#"
-        0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
-        1s comment acme/app#7 by mallory /approve
-            200 Understood /approve by mallory: it counts if GitHub says that mallory may write there
-            log: /approve by mallory on acme/app#7: GitHub does not say that they may write there
-        2s comment acme/app#7 by alice /approve
-            200 Understood /approve by alice: it counts if GitHub says that alice may write there
-            log: /approve by alice on acme/app#7: it names no head that waits for approval; post #1 pilotlight: pending, Waiting for approval: name the head in the comment: /approve 1a2b3c4d00000000000000000000000000000000
-        3s show #1
-            #1 waiting_for_approval (Waiting for approval: name the head in the comment: /approve 1a2b3c4d00000000000000000000000000000000), attempt 0, base main; pilotlight Queued: Waiting for approval: name the head in the comment: /approve 1a2b3c4d00000000000000000000000000000000
-        4s comment acme/app#7 by alice /approve 1a2b3c4
-            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there; log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
-        5s comment acme/app#7 by alice /approve
-            200 Understood /approve by alice: it counts if GitHub says that alice may write there; log: /approve by alice on acme/app#7: it names no head that waits for approval
-    "#]]);
-}
-
-#[test]
-fn nobody_lets_a_fork_in_without_isolation() {
-    check(expect![[r#"
-        with isolation=none
-        0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: forks never run here (isolation = "none")
-        1s comment acme/app#7 by alice /approve 1a2b3c4
-            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
-            log: /approve 1a2b3c4 by alice on acme/app#7: acme/app#7 comes from a fork, and forks never run with isolation = "none": set isolation = "systemd" to build it
-        2s comment acme/app#7 by alice /approve
-            200 Understood /approve by alice: it counts if GitHub says that alice may write there; log: /approve by alice on acme/app#7: it names no head that waits for approval
-        3s comment acme/app#7 by alice /test
-            200 Understood /test by alice: it counts if GitHub says that alice may write there; log: /test by alice on acme/app#7: Joined build 1, which has not ended yet
     "#]]);
 }
 
@@ -204,7 +84,7 @@ fn test_builds_again() {
 fn test_is_no_approval() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s comment acme/app#7 by alice /test
             200 Understood /test by alice: it counts if GitHub says that alice may write there
             log: /test by alice on acme/app#7: Joined build 1, which has not ended yet
@@ -225,20 +105,6 @@ fn cancel_says_who() {
             200 Understood /cancel by bob: it counts if GitHub says that bob may write there; log: /cancel by bob on acme/app#7: nothing waits or runs
         4s comment acme/app#8 by bob /cancel
             200 Understood /cancel by bob: it counts if GitHub says that bob may write there; log: /cancel by bob on acme/app#8: nothing waits or runs
-    "#]]);
-}
-
-#[test]
-fn what_was_cancelled_can_be_approved() {
-    check(expect![[r#"
-        0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
-        1s comment acme/app#7 by bob /cancel
-            200 Understood /cancel by bob: it counts if GitHub says that bob may write there
-            log: /cancel by bob on acme/app#7: Cancelled build 1; post #1 pilotlight: error, Cancelled by bob
-        2s comment acme/app#7 by alice /approve 1a2b3c4
-            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
-            log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4 of acme/app#7: build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
     "#]]);
 }
 
@@ -284,10 +150,10 @@ fn words_on_what_is_not_there() {
         0s comment acme/app#7 by alice /test
             200 Understood /test by alice: it counts if GitHub says that alice may write there
         0s pull acme/app#8 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#8 1a2b3c4d0000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)
         1s pull acme/app#8 closed 1a2b3c4d fork
             200 #1 Closed: cancelled build 1; post #1 pilotlight: error, Cancelled: the pull request was closed
-        2s comment acme/app#8 by alice /approve 1a2b3c4
+        2s comment acme/app#8 by alice /approve 1a2b3c4d…
             200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
         (30s)
             log: /test by alice on acme/app#7: no such pull request is open
@@ -328,9 +194,9 @@ fn a_comment_counts_once() {
 fn a_word_outlives_crash_and_outage() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s asks hang
-        1s comment acme/app#7 by alice /approve 1a2b3c4
+        1s comment acme/app#7 by alice /approve 1a2b3c4d…
             200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
         2s crash
             lamp dark: No pull request yet
@@ -339,7 +205,7 @@ fn a_word_outlives_crash_and_outage() {
             200 Already known: a comment counts once
         50s asks work
         (53s)
-            log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+            log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4d00000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         70s wait
     "#]]);
 }
@@ -348,14 +214,14 @@ fn a_word_outlives_crash_and_outage() {
 fn a_word_that_is_not_saved_is_not_answered() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s save fails
-        1s comment acme/app#7 by alice /approve 1a2b3c4
+        1s comment acme/app#7 by alice /approve 1a2b3c4d…
             not saved
             lamp dark: No pull request yet
         2s redeliver 2
             200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
-            log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+            log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4d00000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
     "#]]);
 }
 
@@ -363,9 +229,9 @@ fn a_word_that_is_not_saved_is_not_answered() {
 fn nobody_waits_for_ever_for_githubs_answer() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s asks about alice fail 503
-        1s comment acme/app#7 by alice /approve 1a2b3c4
+        1s comment acme/app#7 by alice /approve 1a2b3c4d…
             200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
         (1h 1s)
             log: /approve 1a2b3c4 by alice on acme/app#7: dropped, GitHub could not be asked
@@ -377,9 +243,9 @@ fn nobody_waits_for_ever_for_githubs_answer() {
 fn no_answer_means_no() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s asks about alice refused
-        1s comment acme/app#7 by alice /approve 1a2b3c4
+        1s comment acme/app#7 by alice /approve 1a2b3c4d…
             200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
             log: /approve 1a2b3c4 by alice on acme/app#7: GitHub does not say that they may write there
     "#]]);
@@ -422,35 +288,36 @@ fn words_are_done_in_their_order() {
 fn a_repository_that_is_no_longer_configured_has_no_words() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b3c4d fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b3c4d0000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s asks hang
-        1s comment acme/app#7 by alice /approve 1a2b3c4
+        1s comment acme/app#7 by alice /approve 1a2b3c4d…
             200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
         2s reload repositories=acme/lib
             log: /approve 1a2b3c4 by alice on acme/app#7: the repository is no longer configured; post #1 pilotlight: error, Cancelled: the repository is no longer configured
     "#]]);
 }
 
+/// A hundred strangers and more, each of whom writes before somebody of the team does.
 #[test]
-fn without_webhooks_the_words_are_those_for_the_box() {
-    check(expect![[r#"
-        with webhooks=off approval=all
-        0s listed acme/app #7:1a2b@0
-        (30s)
-            post #1 pilotlight: pending, Waiting for approval: pilotlight approve acme/app#7 1a2b00000000
-        31s wait
-    "#]]);
-}
+fn a_crowd_of_strangers_takes_seconds_and_no_place_of_who_was_there_before() {
+    let say = |who: &str| format!("comment acme/app#7 by {who} /test\n");
+    let crowd = |from: usize, to: usize| (from..to).map(|n| say(&format!("stranger{n}"))).collect::<String>();
+    let asked = |said: &str, who: &str| said.matches(&format!("may {who} write?")).count();
+    let head = "0s listed acme/app\n0s pull acme/app#7 opened 1a2b\n1s asks shown\n";
 
-/// GitHub refuses longer descriptions; its longest names are 39 and 100 characters, its longest sha 64 digits.
-#[test]
-fn the_words_to_use_fit_with_the_longest_names() {
-    let (long, sha) = (format!("{}/{}", "o".repeat(39), "n".repeat(100)), "1a2b3c4d".repeat(8));
-    let words = |name: &str, comments| wording::waiting_for_approval(name, 12345, &sha, comments);
-    assert_eq!(words(&long, true), format!("Waiting for approval: comment /approve {sha}"));
-    assert_eq!(words(&long, false), "Waiting for approval: pilotlight approve OWNER/REPO#12345 1a2b3c4d1a2b");
-    assert_eq!(words("a/b", false), "Waiting for approval: pilotlight approve a/b#12345 1a2b3c4d1a2b");
-    for text in [wording::approval_of_another(&sha, &sha), wording::approval_of_nothing(&sha), words("a/b", true)] {
-        assert!(text.contains(&format!("/approve {sha}")) && text.chars().count() <= 140, "{text}");
-    }
+    let said = play(&format!("{head}{}{}\n1s wait", crowd(0, CROWD_MAX as usize + 10), say("alice")));
+    assert_eq!((asked(&said, "stranger99"), asked(&said, "stranger100")), (1, 0), "a hundred at once");
+    let said = play(&format!("{head}{}{}\n33s wait", crowd(0, CROWD_MAX as usize + 9), say("alice")));
+    let order: Vec<_> = said.split(" write?").filter_map(|text| text.rsplit(' ').next()).collect();
+    assert_eq!(order[108..110], ["stranger108", "alice"], "in the order of their words");
+    assert!(said.contains("(31s)\n    may alice write?\n    log: /test by alice on acme/app#7: Joined"), "{said}");
+
+    let full = "asks hang\n".to_owned() + &crowd(200, 200 + ASKS_MAX) + &say("bob") + &say("alice");
+    let said = play(&format!("{head}{}{}{full}1s asks work", say("alice"), crowd(0, CROWD_MAX as usize - 1)));
+    let answers: Vec<_> = said.split(" /test\n").skip(CROWD_MAX as usize + ASKS_MAX).take(3).collect();
+    assert!(answers[1].contains("503 Too many comments wait"), "{answers:?}");
+    assert!(answers[2].contains("log: /test by alice on acme/app#7: Joined build 1"), "{answers:?}");
+    let quarter: String = (0..450).map(|n| format!("{}s {}", 2 * n + 1, say(&format!("stranger{n}")))).collect();
+    let said = play(&format!("{head}{quarter}"));
+    assert!((350..=100 + 300).contains(&said.matches(" write?").count()), "a quarter of an hour of strangers");
 }

@@ -188,7 +188,7 @@ fn words_under_another_repository_are_not_obeyed() {
     check(expect![[r#"
         with id=774
         0s pull acme/app#7 opened 1a2b fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         10s comment acme/app#7 by alice /approve 1a2b id=99
             log: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours; 200 Nothing to build: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours; lamp red+yellow: Can't tell: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours
         20s listed acme/app #7:1a2b@0
@@ -206,9 +206,9 @@ fn words_under_another_repository_are_not_obeyed() {
         (3m)
             lamp dark: No pull request yet
         4m wait
-        4m comment acme/app#7 by alice /approve 1a2b000
+        4m comment acme/app#7 by alice /approve 1a2b…
             200 Understood /approve 1a2b000 by alice: it counts if GitHub says that alice may write there
-            log: /approve 1a2b000 by alice on acme/app#7: Approved 1a2b000 of acme/app#7: build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+            log: /approve 1a2b000 by alice on acme/app#7: Approved 1a2b000000000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
     "#]]);
 }
 

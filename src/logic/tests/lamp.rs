@@ -121,11 +121,11 @@ fn what_waits_for_approval_never_takes_the_lamp() {
             post #1 pilotlight: pending, Running
             lamp red: acme/app#7 failed; post #1 pilotlight: failure, Failed in 41s: exit code 1
         2s pull acme/app#8 opened 3c4d fork
-            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 3c4d000000000000000000000000000000000000 (or pilotlight approve acme/app#8 3c4d00000000)
+            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 3c4d000000000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)
         3s pull acme/app#7 closed 1a2b
             200 Closed: nothing waited or ran
         4s approve acme/app#8
-            200 #2 Approved 3c4d000 of acme/app#8: build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
+            200 #2 Approved 3c4d000000000000000000000000000000000000 of acme/app#8 (Make it shine): build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
     "#]]);
 }
 
@@ -235,7 +235,7 @@ fn whatever_comes_to_wait_while_the_disk_is_full_says_so_at_once() {
     check(expect![[r#"
         with workers=3 repositories=acme/app,acme/lib,acme/web
         0s pull acme/app#7 opened 1a2b fork
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         0s pull acme/lib#8 opened 3c4d
             202 #2 Accepted as build 2; lamp yellow: acme/lib#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
         0s pull acme/web#9 opened 5e6f
@@ -243,7 +243,7 @@ fn whatever_comes_to_wait_while_the_disk_is_full_says_so_at_once() {
         1s disk full
             lamp red+yellow: Can't tell: no space left
         2s approve acme/app#7 1a2b000
-            200 #1 Approved 1a2b000 of acme/app#7: build 1 is queued; post #1 pilotlight: pending, Queued: waiting for disk space on the box
+            409 Another head of acme/app#7 may have been meant: look at the newest, then `pilotlight approve acme/app#7 1a2b000000000000000000000000000000000000`
         3s pull acme/app#4 opened 7a8b
             202 #4 Accepted as build 4; post #4 pilotlight: pending, Queued: waiting for disk space on the box
         4s not fetched #2 Could not resolve host
@@ -251,8 +251,9 @@ fn whatever_comes_to_wait_while_the_disk_is_full_says_so_at_once() {
         5s no worker #3 not installed
             post #3 pilotlight: pending, Queued: waiting for disk space on the box
         6s pull acme/app#5 opened 9c0d fork
-            202 #5 Build 5 waits for approval; post #5 pilotlight: pending, Waiting for approval: comment /approve 9c0d000000000000000000000000000000000000 (or pilotlight approve acme/app#5 9c0d00000000)
+            202 #5 Build 5 waits for approval; post #5 pilotlight: pending, Waiting for approval: comment /approve 9c0d000000000000000000000000000000000000 (or pilotlight approve acme/app#5 SHA)
         7s reload approval=none
+            post #1 pilotlight: pending, Queued: waiting for disk space on the box
             post #5 pilotlight: pending, Queued: waiting for disk space on the box
         8s rebuild acme/lib#8
             202 #2 Joined build 2, which has not ended yet

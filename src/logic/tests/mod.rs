@@ -6,6 +6,7 @@ mod catch_up;
 mod comments;
 mod deliveries;
 mod external;
+mod heads;
 mod identity;
 mod lamp;
 mod life;

@@ -336,12 +336,12 @@ fn a_skipped_check_may_come_back() {
     check(expect![[r#"
         with checks=lint,test approval=all
         0s pull acme/app#7 opened 1a2b
-            202 #1 Build 1 waits for approval; post #1 lint: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
-            post #1 test: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            202 #1 Build 1 waits for approval; post #1 lint: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
+            post #1 test: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s reload checks=test
             post #1 lint: success, Skipped: this check is no longer configured
         2s reload checks=lint,test
-            post #1 lint: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000)
+            post #1 lint: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
     "#]]);
 }
 

@@ -7,7 +7,7 @@
 //! 0s pull acme/app#7 opened 1a2b         a delivery: fork, base=, at=, before=, hook=, state=closed
 //! 5s redeliver 1                         the first delivery again; hook=2: from another hook
 //! 6s event push                          any other event
-//! 6s comment acme/app#7 by alice /test   a word under it: /test, /approve 1a2b000, /cancel; alice and bob may
+//! 6s comment acme/app#7 by alice /test   a word under it: /test, /approve 1a2b000 (1a2b…: all of it), /cancel; alice and bob may
 //! 7s started #1                          the builder's words; also `not fetched #1 why`, `no worker #1 why`
 //! 8s skipped #1                          its message says [skip ci]; also `conflict #1`
 //! 8s named #1 lint,test                  by the head's file; `named #1`: there is none; `named #1 wrong why`
@@ -190,7 +190,7 @@ impl World {
                 self.event(Event::Delivery { reply: 0, delivery });
             }
             ["comment", name, "by", by, word @ ..] => {
-                let delivery = words::comment(name, by, word, self.deliveries.len() + 1);
+                let delivery = words::comment(name, by, word, self.now().wall, self.deliveries.len() + 1);
                 self.deliveries.push(delivery.clone());
                 self.event(Event::Delivery { reply: 0, delivery });
             }

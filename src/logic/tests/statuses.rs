@@ -234,9 +234,9 @@ fn a_word_that_may_have_arrived_is_told_again() {
             202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
         1s posts fail timeout
         2s reload approval=all
-            lamp yellow: acme/app#6 is queued; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000) (not taken)
+            lamp yellow: acme/app#6 is queued; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA) (not taken)
         (3s)
-            post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 1a2b00000000) (not taken)
+            post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA) (not taken)
         3s posts work
         3s reload approval=forks
             lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued

@@ -152,19 +152,21 @@ pub fn pull(pull: &str, action: &str, head: &str, all: &[&str], start: i64, at: 
 /// Who may write to the repository.
 pub const TEAM: [&str; 2] = ["alice", "bob"];
 
-/// The delivery of a `comment` line.
-pub fn comment(pull: &str, by: &str, word: &[&str], number: usize) -> Delivery {
+/// The delivery of a `comment` line. `/approve 1a2b…`: the whole sha.
+pub fn comment(pull: &str, by: &str, word: &[&str], at: i64, number: usize) -> Delivery {
     let (repository, number_of_pull) = name(pull);
     let repository = named(&repository, word);
     let word: Vec<_> = word.iter().copied().filter(|w| !w.contains('=')).collect();
     let word = match &word[..] {
         ["/test"] => Word::Test,
         ["/cancel"] => Word::Cancel,
-        ["/approve", sha @ ..] => Word::Approve(sha.first().map(|sha| (*sha).to_owned())),
+        ["/approve", digits] => Word::Approve(Some(digits.strip_suffix('…').map_or((*digits).to_owned(), sha))),
+        ["/approve"] => Word::Approve(None),
         _ => panic!("no such word: {word:?}"),
     };
     let key = DeliveryKey { guid: format!("guid-{number}"), hook_id: 1 };
-    Delivery { key, hook: Hook::Comment(Comment { repository, number: number_of_pull, by: by.to_owned(), word }) }
+    let (number, by, written_at) = (number_of_pull, by.to_owned(), Some(at));
+    Delivery { key, hook: Hook::Comment(Comment { repository, number, by, written_at, word }) }
 }
 
 /// One of a list: `#7:1a2b`, last touched at `at`; `#7:1a2b@3`: three seconds after the start.
@@ -212,7 +214,8 @@ pub fn command(all: &[&str]) -> Command {
         }
         ["approve", pull, rest @ ..] => {
             let (repository, pull) = name(pull);
-            Command::Approve { repository, pull, sha: rest.first().map(|s| (*s).to_owned()) }
+            let sha = rest.first().map(|digits| digits.strip_suffix('…').map_or((*digits).to_owned(), sha));
+            Command::Approve { repository, pull, sha }
         }
         _ => panic!("no command: {all:?}"),
     }

@@ -72,10 +72,8 @@ impl Storm {
             Approval::None => false,
         };
         assert!(!pull.fork || self.policy.isolation == Isolation::Systemd, "a fork runs without isolation");
-        let is_it = |(r, n, sha): &(String, u64, String)| {
-            (r, *n) == (&job.repository, job.pull) && job.sha.starts_with(sha.as_str())
-        };
-        assert!(!asks || self.hub.let_in.iter().any(is_it), "nobody of the team let {} in", job.sha);
+        let let_in = (job.repository.clone(), job.pull, job.sha.clone());
+        assert!(!asks || self.hub.let_in.contains(&let_in), "nobody of the team let {} in", job.sha);
         assert_eq!(job.checks.is_empty(), job.reads_checks, "checks of build {}", job.build);
         assert_eq!(job.sha, pull.head_sha, "build {} is of the head", job.build);
         assert!(!job.may_skip || !pull.fork, "a stranger's head has no say");

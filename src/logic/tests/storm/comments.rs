@@ -7,10 +7,10 @@ use fastrand::Rng;
 use super::Storm;
 use super::hub::Hub;
 use crate::logic::build::{Build, BuildState};
-use crate::logic::catch_up::LAG_MAX;
-use crate::logic::event::{Change, Comment, Decision, Effect, Hook, LookUp, PostOutcome, Word};
+use crate::logic::event::{Change, Command, Comment, Decision, Effect, Hook, LookUp, PostOutcome, PullPayload, Word};
+use crate::logic::heads::NEW_FOR;
 use crate::logic::policy::Isolation;
-use crate::logic::rows::Ask;
+use crate::logic::rows::{Ask, PullKey};
 use crate::logic::tests::words::TEAM;
 
 /// A word may be dropped after this, unanswered by GitHub.
@@ -21,31 +21,85 @@ const BELIEVED: Duration = Duration::from_secs(300);
 
 impl Hub {
     /// Somebody writes something under a pull request.
-    pub fn comment(&mut self, rng: &mut Rng) {
-        let heads: Vec<_> = self.payloads().map(|p| p.head_sha.clone()).collect();
-        let Some(pull) = rng.choice(self.payloads()).cloned() else { return };
-        let head = if rng.u8(..4) > 0 { Some(pull.head_sha.clone()) } else { rng.choice(heads) };
+    pub fn comment(&mut self, rng: &mut Rng, wall: i64, at: usize) {
+        let any_head = self.any_head(rng);
+        let (pull, heads) = self.pull(at);
+        let head = match rng.u8(..8) {
+            0 => any_head,
+            1 => rng.choice(heads).cloned(),
+            _ => Some(pull.head_sha.clone()),
+        };
         let sha = head.map(|sha| if rng.bool() { sha[..7].to_owned() } else { sha });
         let word = match rng.u8(..8) {
             0 | 1 => Word::Test,
             2 => Word::Cancel,
             3 => Word::Approve(None),
-            _ => Word::Approve(sha.clone()),
+            _ => Word::Approve(sha),
         };
-        let by = (*rng.choice(&["alice", "bob", "mallory"]).expect("three")).to_owned();
+        let by = *rng.choice(&["alice", "bob", "mallory"]).expect("three");
+        self.write(wall, at, by, word);
+    }
+
+    /// Somebody writes this under a pull request.
+    pub fn write(&mut self, wall: i64, at: usize, by: &str, word: Word) {
+        let (pull, heads) = self.pull(at);
+        // Nobody reads a head and writes about it in the second in which it is pushed.
+        pull.updated_at = wall.max(pull.updated_at + 1);
+        let (pull, heads) = (pull.clone(), heads.to_vec());
         let guid = self.guid();
-        let of_team = TEAM.contains(&by.as_str());
+        let of_team = TEAM.contains(&by);
         if let (Word::Approve(Some(sha)), true) = (&word, of_team) {
-            self.let_in.push((pull.repository.name.clone(), pull.number, sha.clone()));
-            if pull.open && pull.head_sha.starts_with(sha) {
+            let meant: Vec<_> = heads.into_iter().filter(|head| head.starts_with(sha)).collect();
+            match &meant[..] {
+                [head] => self.let_in.push((pull.repository.name.clone(), pull.number, head.clone())),
+                _ if sha.len() == pull.head_sha.len() => {
+                    self.let_in.push((pull.repository.name.clone(), pull.number, sha.clone()));
+                }
+                _ => {}
+            }
+            if pull.open && pull.head_sha == *sha {
                 self.named.insert(guid, (pull.repository.name.clone(), pull.number));
             }
         }
-        self.send(Hook::Comment(Comment { repository: pull.repository, number: pull.number, by, word }));
+        let PullPayload { repository, number, updated_at, .. } = pull;
+        let (by, written_at) = (by.to_owned(), Some(updated_at));
+        self.send(Hook::Comment(Comment { repository, number, by, written_at, word }));
     }
 }
 
 impl Storm {
+    /// A person at the box, who has looked at what stood there a while ago, or at the newest and names it.
+    pub(super) fn approve_at_the_box(&mut self, (repository, pull): PullKey) -> Command {
+        let key = (repository, pull);
+        let known = self.state.rows().pulls.get(&key).map(|p| p.head_sha.clone());
+        let heads = self.hub.heads(&key).to_vec();
+        let named = if self.rng.bool() { known.clone() } else { self.rng.choice(heads.clone()) };
+        let sha = match self.rng.u8(..3) {
+            0 => named,
+            1 => named.map(|sha| sha[..7].to_owned()),
+            _ => None,
+        };
+        let is_old = self.heads.get(&key).is_some_and(|(_, since)| self.now.mono >= *since + NEW_FOR);
+        let means = known.filter(|head| match &sha {
+            Some(sha) => sha == head,
+            None => is_old || heads.first() == Some(head),
+        });
+        let (repository, pull) = key;
+        self.hub.let_in.extend(means.map(|head| (repository.clone(), pull, head)));
+        Command::Approve { repository, pull, sha }
+    }
+
+    /// Heads become old when nothing takes their place.
+    pub(super) fn remember_heads(&mut self, decision: &Decision) {
+        for change in &decision.changes {
+            if let Change::Pull(pull) = change
+                && self.heads.get(&pull.key()).is_none_or(|(head, _)| *head != pull.head_sha)
+            {
+                self.heads.insert(pull.key(), (pull.head_sha.clone(), self.now.mono));
+            }
+        }
+    }
+
     /// No word acts twice.
     pub(super) fn take_in_word(&mut self, change: &Change) {
         match change {
@@ -102,7 +156,7 @@ impl Storm {
         let configured = self.policy.repository(&ask.repository).is_some();
         let configured = configured && !self.state.rows().is_another(&ask.repository);
         if TEAM.contains(&ask.by.as_str()) && configured && !doubted && !dropped {
-            self.assert_done(guid, ask, *came);
+            self.assert_done(guid, ask);
         }
     }
 
@@ -115,7 +169,7 @@ impl Storm {
         }
     }
 
-    fn assert_done(&self, guid: &str, ask: &Ask, came: Duration) {
+    fn assert_done(&self, guid: &str, ask: &Ask) {
         let rows = self.state.rows();
         let key = (ask.repository.clone(), ask.pull);
         let unfinished: Vec<_> = rows.unfinished(&key).iter().map(|id| &rows.builds[id]).collect();
@@ -130,13 +184,12 @@ impl Storm {
             (Word::Test, Some(pull)) => {
                 assert!(unfinished.iter().any(|b| b.sha == pull.head_sha), "{ask:?} built nothing");
             }
-            (Word::Approve(Some(_)), Some(pull)) => {
+            (Word::Approve(Some(digits)), Some(pull)) => {
                 let never = pull.fork && self.policy.isolation == Isolation::None;
                 let waits = unfinished.iter().any(|b| b.state == BuildState::WaitingForApproval);
-                assert!(never || !waits, "{ask:?} let nothing in");
+                assert!(never || !waits || *digits != pull.head_sha, "{ask:?} let nothing in");
             }
             (_, None) => {
-                assert!(self.now.mono >= came + LAG_MAX, "{ask:?} was given up at once");
                 assert!(!self.hub.named.contains_key(guid), "{ask:?} names what is the head since it was written");
             }
         }

@@ -7,10 +7,10 @@ use fastrand::Rng;
 
 use crate::logic::build::BuildState;
 use crate::logic::event::{
-    Delivery, DeliveryKey, Found, Hook, LookUp, Post, PullAction, PullPayload, Shown, StatusPayload, StatusState,
+    Delivery, DeliveryKey, Found, Hook, LookUp, Post, PullAction, PullPayload, Shown, StatusPayload, StatusState, Word,
 };
 use crate::logic::policy::Policy;
-use crate::logic::rows::Rows;
+use crate::logic::rows::{PullKey, Rows};
 use crate::logic::tests::words;
 
 /// Pull requests in one storm: enough to get into each other's way.
@@ -36,7 +36,9 @@ pub struct Hub {
     others: BTreeMap<(String, String, String), Shown>,
     counter: u64,
     clock: i64,
-    /// Heads that somebody of the team let in: repository, number, and how the sha begins.
+    /// Somebody makes one commit after the other that begins alike, and the team writes their first digits.
+    tricky: bool,
+    /// Heads that somebody of the team let in, by all that they can have looked at: repository, number and sha.
     pub let_in: Vec<(String, u64, String)>,
     /// Under the name of acme/app a stranger has another repository, in which everybody may write.
     pub taken: bool,
@@ -48,13 +50,19 @@ pub struct Hub {
 struct HubPull {
     payload: PullPayload,
     pushes: u32,
+    /// All that were ever its head.
+    heads: Vec<String>,
 }
 
 impl Hub {
+    pub fn new(tricky: bool) -> Hub {
+        Hub { tricky, ..Hub::default() }
+    }
+
     /// Something happens at GitHub, not before `wall`.
     pub fn live(&mut self, rng: &mut Rng, wall: i64) {
         self.counter += 1;
-        if rng.u8(..20) == 0 {
+        if rng.u8(..20) == 0 && !self.tricky {
             let event = "push".to_owned();
             let hook = if rng.bool() { Hook::Ping } else { Hook::Other { event } };
             return self.send(hook);
@@ -62,22 +70,31 @@ impl Hub {
         if self.pulls.is_empty() || (self.pulls.len() < PULLS_MAX && rng.u8(..4) == 0) {
             return self.open(rng, wall);
         }
-        if rng.u8(..5) == 0 {
+        if rng.u8(..5) == 0 && !self.tricky {
             return self.speak(rng, wall, None);
         }
-        if rng.u8(..5) == 0 {
-            return self.comment(rng);
-        }
         let at = rng.usize(..self.pulls.len());
+        if rng.u8(..5) == 0 {
+            return self.comment(rng, wall, at);
+        }
         let heads: Vec<_> = self.pulls.iter().map(|p| p.payload.head_sha.clone()).collect();
-        let new_head = if rng.u8(..5) == 0 { rng.choice(&heads).cloned() } else { None };
-        let new_head = new_head.unwrap_or_else(|| words::sha(&format!("{:07x}", 0xa_0000 + self.counter)));
+        let ever: Vec<_> = self.pulls.iter().flat_map(|p| p.heads.clone()).collect();
         let pull = &mut self.pulls[at];
+        let new_head = match rng.u8(..10) {
+            0 | 1 => rng.choice(&heads).filter(|head| !pull.comes_back_alike(head)).cloned(),
+            // Whoever makes commits can make two that begin alike.
+            2 => rng.choice(&ever).map(|head| alike(head, self.counter)),
+            3 => rng.choice(&pull.heads).map(|head| alike(head, self.counter)),
+            4.. if self.tricky => Some(alike(&pull.payload.head_sha, self.counter)),
+            _ => None,
+        };
+        let new_head = new_head.unwrap_or_else(|| words::sha(&format!("{:07x}", 0xa_0000 + self.counter)));
         let payload = &mut pull.payload;
         payload.before = None;
         payload.action = match (payload.open, rng.u8(..10)) {
             (false, 0..8) => PullAction::Reopened,
             (true, 0..5) => PullAction::Synchronize,
+            (true, _) if self.tricky => PullAction::Synchronize,
             (true, 5) => PullAction::Edited { new_base: true },
             (true, 6) => PullAction::ReadyForReview,
             (true, 7..9) => PullAction::Closed,
@@ -90,7 +107,9 @@ impl Hub {
         payload.updated_at = wall.max(soonest);
         match payload.action {
             PullAction::Synchronize if push => {
-                payload.before = Some(std::mem::replace(&mut payload.head_sha, new_head))
+                pull.heads.retain(|head| *head != new_head);
+                pull.heads.push(new_head.clone());
+                payload.before = Some(std::mem::replace(&mut payload.head_sha, new_head));
             }
             PullAction::Synchronize => payload.action = PullAction::ReadyForReview,
             PullAction::Edited { .. } => payload.base_ref = format!("base{}", rng.u8(..3)),
@@ -102,10 +121,18 @@ impl Hub {
             pull.pushes = PUSHES_A_SECOND_MAX;
         }
         let payload = pull.payload.clone();
+        let digits = payload.head_sha[..7].to_owned();
         if push || !payload.open {
             self.named.retain(|_, named| *named != (payload.repository.name.clone(), payload.number));
         }
         self.send(Hook::Pull(Box::new(payload)));
+        if push && (self.tricky || rng.bool()) {
+            // What is written about it may overtake it.
+            self.counter += 1;
+            self.write(wall, at, "alice", Word::Approve(Some(digits)));
+            let last = self.inbox.len() - 1;
+            self.inbox.swap(last, last - rng.usize(..2));
+        }
     }
 
     /// Somebody else, or we ourselves, made a status: GitHub tells everybody.
@@ -242,7 +269,7 @@ impl Hub {
         let repository = if rng.u8(..3) == 0 { "acme/lib" } else { "acme/app" };
         let shared =
             self.pulls.iter().map(|p| &p.payload).find(|p| p.repository.name == repository && rng.u8(..3) == 0);
-        let fork = rng.u8(..3) == 0;
+        let fork = rng.bool();
         let payload = PullPayload {
             action: PullAction::Opened,
             repository: words::named(repository, &[]),
@@ -257,12 +284,25 @@ impl Hub {
             updated_at: wall,
             before: None,
         };
-        self.pulls.push(HubPull { payload: payload.clone(), pushes: 0 });
+        self.pulls.push(HubPull { payload: payload.clone(), pushes: 0, heads: vec![payload.head_sha.clone()] });
         self.send(Hook::Pull(Box::new(payload)));
     }
 
-    pub fn payloads(&self) -> impl ExactSizeIterator<Item = &PullPayload> {
-        self.pulls.iter().map(|p| &p.payload)
+    /// A pull request, and all that were ever its head.
+    pub fn pull(&mut self, at: usize) -> (&mut PullPayload, &[String]) {
+        let pull = &mut self.pulls[at];
+        (&mut pull.payload, &pull.heads)
+    }
+
+    /// All that were ever the head of this one.
+    pub fn heads(&self, (repository, number): &PullKey) -> &[String] {
+        let is_it = |p: &&HubPull| (&p.payload.repository.name, p.payload.number) == (repository, *number);
+        self.pulls.iter().find(is_it).map_or(&[], |pull| &pull.heads)
+    }
+
+    /// Any head that there ever was.
+    pub fn any_head(&self, rng: &mut Rng) -> Option<String> {
+        rng.choice(&self.pulls).and_then(|pull| rng.choice(&pull.heads)).cloned()
     }
 
     pub fn guid(&self) -> String {
@@ -272,5 +312,19 @@ impl Hub {
     pub fn send(&mut self, hook: Hook) {
         let key = DeliveryKey { guid: self.guid(), hook_id: 1 };
         self.inbox.push(Delivery { key, hook });
+    }
+}
+
+/// Another commit that begins as this one.
+fn alike(head: &str, counter: u64) -> String {
+    words::sha(&format!("{}{counter:05x}", &head[..7]))
+}
+
+impl HubPull {
+    /// A push and another one back, both unheard of, leave no trace: whoever looked between them can't be protected
+    /// from what begins alike.
+    fn comes_back_alike(&self, head: &String) -> bool {
+        let alike = |other: &String| other != head && other[..7] == head[..7];
+        self.heads.contains(head) && self.heads.iter().any(alike)
     }
 }

@@ -19,8 +19,8 @@ use hub::Hub;
 use super::{model, words};
 use crate::logic::build::{BuildId, BuildState};
 use crate::logic::event::{Change, Command, Decision, Delivery, DeliveryKey, Event, Found, LookUp, Now, Post, ReplyId};
-use crate::logic::policy::{CheckSource, Policy, RepositoryPolicy};
-use crate::logic::rows::{Ask, Pull, Rows};
+use crate::logic::policy::{Approval, CheckSource, Policy, RepositoryPolicy};
+use crate::logic::rows::{Ask, Pull, PullKey, Rows};
 use crate::logic::state::State;
 
 /// Storms of one `cargo test`; `PILOTLIGHT_STORM_SEEDS=50000` or `=17..18` for others.
@@ -116,6 +116,8 @@ struct Storm {
     /// The commit in which each of them was.
     accepted_in: BTreeMap<BuildId, usize>,
     in_and_out: BTreeSet<BuildId>,
+    /// The head of each pull request, and since when this process knows it as that.
+    heads: BTreeMap<PullKey, (String, Duration)>,
     /// Words that are open, and since when; those that were settled, by GUID; people of whom GitHub told nothing.
     open_asks: BTreeMap<DeliveryKey, (Ask, Duration)>,
     settled: BTreeSet<String>,
@@ -143,6 +145,10 @@ impl Storm {
             policy.repositories[1].check_source = CheckSource::Repository;
         }
         builders::shuffle(&mut policy, &mut rng, false);
+        let tricky = rng.u8(..4) == 0;
+        if tricky {
+            policy.approval = Approval::All;
+        }
         let (state, first) = State::load(Rows::default(), policy.clone(), now);
         let mut storm = Storm {
             seed,
@@ -154,7 +160,7 @@ impl Storm {
             commits: Vec::new(),
             held: Vec::new(),
             now,
-            hub: Hub::default(),
+            hub: Hub::new(tricky),
             copy: None,
             asked: BTreeMap::new(),
             net: Net::Works,
@@ -172,6 +178,7 @@ impl Storm {
             accepted: Vec::new(),
             accepted_in: BTreeMap::new(),
             in_and_out: BTreeSet::new(),
+            heads: BTreeMap::new(),
             open_asks: BTreeMap::new(),
             settled: BTreeSet::new(),
             doubted: BTreeMap::new(),
@@ -370,15 +377,11 @@ impl Storm {
 
     fn command(&mut self) {
         let Some(key) = self.rng.choice(self.all.pulls.keys()).cloned() else { return };
-        let (repository, pull) = key;
-        let head = self.state.rows().pulls.get(&(repository.clone(), pull)).map(|p| p.head_sha.clone());
-        let let_in = head.map(|head| (repository.clone(), pull, head));
         let command = match self.rng.u8(..4) {
-            0 => Command::Rebuild { repository, pull, sha: None },
+            0 => Command::Rebuild { repository: key.0, pull: key.1, sha: None },
             1 => Command::Cancel { build: self.rng.i64(0..self.all.last_build_id + 1), by: "alice".to_owned() },
-            _ => Command::Approve { repository, pull, sha: None },
+            _ => self.approve_at_the_box(key),
         };
-        self.hub.let_in.extend(let_in.filter(|_| matches!(command, Command::Approve { .. })));
         self.event(Event::Command { reply: 0, command });
     }
 
