@@ -94,6 +94,7 @@ impl Asks {
     /// What GitHub said of people may not have been about this repository.
     pub fn forget(&mut self, repository: &str) {
         self.permissions.retain(|(of, _), _| of != repository);
+        self.writers.retain(|(of, _)| of != repository);
     }
 
     /// When something may be settled though nothing happens.
