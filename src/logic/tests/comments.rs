@@ -321,3 +321,19 @@ fn a_crowd_of_strangers_takes_seconds_and_no_place_of_who_was_there_before() {
     let said = play(&format!("{head}{quarter}"));
     assert!((350..=100 + 300).contains(&said.matches(" write?").count()), "a quarter of an hour of strangers");
 }
+
+#[test]
+fn nobody_lets_a_fork_in_without_isolation() {
+    check(expect![[r#"
+        with isolation=none
+        0s pull acme/app#7 opened 1a2b3c4d fork
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: forks never run here (isolation = "none")
+        1s comment acme/app#7 by alice /approve 1a2b3c4d…
+            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
+            log: /approve 1a2b3c4 by alice on acme/app#7: acme/app#7 comes from a fork, and forks never run with isolation = "none": set isolation = "systemd" to build it
+        2s comment acme/app#7 by alice /approve
+            200 Understood /approve by alice: it counts if GitHub says that alice may write there; log: /approve by alice on acme/app#7: it names no head that waits for approval
+        3s comment acme/app#7 by alice /test
+            200 Understood /test by alice: it counts if GitHub says that alice may write there; log: /test by alice on acme/app#7: Joined build 1, which has not ended yet
+    "#]]);
+}
