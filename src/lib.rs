@@ -29,7 +29,7 @@
 //! | gate | accepts on three doors; each connection inside has a short-lived thread of its own |
 //! | hooks | takes whole requests from the gate's tiny_http (five threads), verifies deliveries, waits for nobody |
 //! | dashboard | pages and JSON from a read-only connection; commands as events |
-//! | builder | one for each slot: fetches, hands to a worker, follows it |
+//! | builder | one for each slot: fetches, hands to a worker, follows it; a short-lived one starts the unit meanwhile |
 //! | github | one call at a time |
 //! | signals | SIGTERM, SIGINT, SIGHUP |
 //!

@@ -140,11 +140,11 @@ impl Worker {
     }
 }
 
-/// Whether it is a worker. systemd turns callers away while the unit ends its last build, and what tells of that end takes
-/// us for whoever asks why.
+/// Whether it is a worker; after its greeting it may be silent for as long as its job lets it. systemd turns callers away
+/// while the unit ends its last build, and what tells of that end takes us for whoever asks why.
 fn greets(mut stream: &UnixStream) -> bool {
-    let timed = stream.set_read_timeout(Some(HAND_OVER_DEADLINE));
-    timed.is_ok() && matches!(Frame::read(&mut stream), Ok(Some(Frame::Log(_))))
+    let greeted = stream.set_read_timeout(Some(HAND_OVER_DEADLINE)).and_then(|()| Frame::read(&mut stream));
+    matches!(greeted, Ok(Some(Frame::Log(_)))) && stream.set_read_timeout(None).is_ok()
 }
 
 /// Tells the worker to leave, and whether it has: a build can stop the worker that runs it, as both are one user.

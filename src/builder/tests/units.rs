@@ -128,3 +128,20 @@ fn a_unit_that_leaves_while_the_head_is_fetched_is_called_again() {
     }
     assert!(matches!(unit.join().unwrap(), Some(Frame::Job(_))));
 }
+
+/// A person at a shell may think.
+#[test]
+fn a_worker_that_has_greeted_may_be_silent() {
+    let dir = TempDir::new().unwrap();
+    let listener = UnixListener::bind(dir.path().join("x.sock")).unwrap();
+    let unit = thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        Frame::Log(Vec::new()).write(&mut stream).unwrap();
+        stream
+    });
+    let (cancel, _held) = std::io::pipe().unwrap();
+    let worker = Worker::unit(dir.path(), "x", cancel.as_fd(), None).unwrap().unwrap();
+    assert_eq!((worker.waits(), worker.stream.read_timeout().unwrap()), (true, None));
+    drop(unit.join());
+    assert!(!worker.waits());
+}
