@@ -82,7 +82,7 @@ enum Command {
     Approve {
         /// OWNER/REPO#N.
         pull: String,
-        /// Only if this is its head: the whole sha.
+        /// Only if this is its head: at least 7 digits.
         sha: Option<String>,
     },
     /// End a build that waits or runs.

@@ -7,7 +7,7 @@ use super::{Asked, Reply, View, passwd};
 use crate::logic::build::BuildId;
 use crate::logic::event::Command;
 
-/// Digits of a sha: whoever writes as few as GitHub shows is told the others. At most those of SHA-256.
+/// Digits of a sha: at least as many as GitHub shows, at most those of SHA-256.
 const SHA_DIGITS: std::ops::RangeInclusive<usize> = 7..=64;
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ pub fn read(view: &View, asked: &Asked) -> Result<Reply, Refusal> {
             return Err(Refusal::new(400, "`rebuild` takes either `build`, or `repository` and `pull`"));
         }
         Order::Approve { sha: Some(sha), .. } if !is_sha(&sha) => {
-            return Err(Refusal::new(400, "`sha` is the whole sha of the head, in hex digits"));
+            return Err(Refusal::new(400, "`sha` is at least the first 7 hex digits of the head's sha, like 1a2b3c4"));
         }
         Order::Approve { repository, pull, sha } => Command::Approve { repository, pull, sha },
         Order::Cancel { build } => {

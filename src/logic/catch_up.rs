@@ -58,8 +58,9 @@ pub struct CatchUp {
     lists: BTreeMap<String, Vec<PullPayload>>,
     /// Where the last list was of another repository than the one that is meant: that may turn out to be the team's.
     others: BTreeMap<String, Vec<PullPayload>>,
-    /// When the last list of each repository was asked for.
+    /// When the last list of each repository was asked for, and the last one that GitHub would not give.
     listed_at: BTreeMap<String, Duration>,
+    pub(super) unlisted: BTreeMap<String, Duration>,
     /// Pull requests of which the first list told: built unless GitHub shows their end, and not known before.
     undecided: BTreeMap<PullKey, PullPayload>,
     /// Questions that GitHub does not answer: since when, and its last words.
@@ -319,6 +320,9 @@ impl State {
             return self.ask_again(what, now.mono + LIST_BEAT_ALONE);
         }
         self.catch_up.failing.remove(&what);
+        if let LookUp::Pulls { repository } = &what {
+            self.catch_up.unlisted.insert(repository.clone(), self.catch_up.asked_at);
+        }
         match what {
             LookUp::Pulls { ref repository } if !self.policy.webhooks => {
                 let words = format!("GitHub won't list the pull requests of {repository}: {error}");
@@ -384,9 +388,7 @@ impl State {
                 None if seen && !self.catch_up.undecided.contains_key(&key) => {
                     self.take_in(now, &key, payload.clone());
                 }
-                None if first_time && first == FIRST_HEADS_MAX => {
-                    self.keep_pull(now, payload.clone().into_pull(&key, None))
-                }
+                None if first_time && first == FIRST_HEADS_MAX => self.keep_pull(payload.clone().into_pull(&key, None)),
                 None => {
                     first += 1;
                     self.catch_up.due.entry(statuses(&key, &payload.head_sha)).or_insert(now.mono);
@@ -424,7 +426,7 @@ impl State {
         }
         let pull = payload.clone().into_pull(key, Some(known));
         if pull != *known {
-            self.keep_pull(now, pull);
+            self.keep_pull(pull);
         }
     }
 
@@ -444,7 +446,7 @@ impl State {
         let decided: Vec<_> = decided.iter().filter_map(|key| self.catch_up.undecided.remove_entry(key)).collect();
         for (key, payload) in decided {
             match all_ended {
-                true => self.keep_pull(now, payload.into_pull(&key, None)),
+                true => self.keep_pull(payload.into_pull(&key, None)),
                 false => _ = self.take_in(now, &key, payload),
             }
         }

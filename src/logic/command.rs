@@ -11,7 +11,7 @@ impl State {
     pub(super) fn command(&mut self, now: Now, command: Command) -> Answer {
         match command {
             Command::Rebuild { repository, pull, sha } => self.rebuild(now, &repository, pull, sha.as_deref()),
-            Command::Approve { repository, pull, sha } => self.approve(now, &repository, pull, sha.as_deref()),
+            Command::Approve { repository, pull, sha } => self.approve(&repository, pull, sha.as_deref()),
             Command::Cancel { build, by } => self.cancel_by(now, build, &by),
         }
     }
@@ -30,7 +30,7 @@ impl State {
         full.unwrap_or_else(|| self.build_head(now, &key, true))
     }
 
-    pub(super) fn approve(&mut self, now: Now, repository: &str, number: u64, sha: Option<&str>) -> Answer {
+    pub(super) fn approve(&mut self, repository: &str, number: u64, sha: Option<&str>) -> Answer {
         let key = match self.open_pull(repository, number) {
             Ok(key) => key,
             Err(answer) => return answer,
@@ -45,7 +45,7 @@ impl State {
             let head = wording::short(&head);
             return Answer::new(409, format!("The head of {name} is {head}, not that: look at it, then approve it"));
         }
-        if sha.map_or_else(|| self.is_new_head(now, pull), |sha| sha != head) {
+        if sha.is_some_and(|sha| !pull.is_named_by(&sha)) {
             let cure = format!("look at the newest, then `pilotlight approve {name} {head}`");
             return Answer::new(409, format!("Another head of {name} may have been meant: {cure}"));
         }

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use super::build::BuildState;
 use super::catch_up::LAG_MAX;
-use super::event::{Answer, Comment, DeliveryKey, Effect, LookUp, Now, PullPayload, Word};
-use super::heads::NEW_FOR;
+use super::event::{Answer, Comment, DeliveryKey, Effect, LookUp, Now, Word};
 use super::rows::{Ask, KnownDelivery, Pull, PullKey, Rows};
 use super::state::{Row, State};
 use super::{trust, wording};
@@ -52,8 +51,6 @@ pub struct Asks {
     writers: BTreeSet<(String, String)>,
     /// The questions about everybody else are paid for until then.
     paid_until: Duration,
-    /// Heads that came in the place of others, and until when they are new.
-    pub(super) new_heads: BTreeMap<PullKey, Duration>,
 }
 
 #[derive(Clone, Debug)]
@@ -71,11 +68,7 @@ impl Asks {
             let ask = known.ask.as_ref()?;
             Some((ask.number, Open { key: key.clone(), came: now, looks: 0 }))
         };
-        Asks {
-            open: rows.deliveries.iter().filter_map(open).collect(),
-            new_heads: rows.pulls.keys().map(|key| (key.clone(), now + NEW_FOR)).collect(),
-            ..Asks::default()
-        }
+        Asks { open: rows.deliveries.iter().filter_map(open).collect(), ..Asks::default() }
     }
 
     /// GitHub has answered, or will not.
@@ -139,7 +132,7 @@ impl State {
         if let Some(hook) = self.known_from_another_hook(&key) {
             return Answer::ok(format!("Already known from hook {hook}"));
         }
-        let Comment { number: pull, by, written_at, word, .. } = comment;
+        let Comment { number: pull, by, word, .. } = comment;
         let all = || self.asks.open.values().filter_map(|o| self.rows.deliveries.get(&o.key)?.ask.as_ref());
         let of_pull = |ask: &&Ask| ask.pull == pull && ask.repository == repository;
         let said_already = all().rfind(of_pull).is_some_and(|last| (&last.by, &last.word) == (&by, &word));
@@ -151,7 +144,7 @@ impl State {
         let answer =
             Answer::ok(format!("Understood {word} by {by}: it counts if GitHub says that {by} may write there"));
         let number = 1 + self.asks.open.last_key_value().map_or(0, |(number, _)| *number);
-        let ask = Ask { number, repository, pull, by, written_at, word, newest: self.rows.last_build_id };
+        let ask = Ask { number, repository, pull, by, word, newest: self.rows.last_build_id };
         if !said_already {
             self.asks.open.insert(number, Open { key: key.clone(), came: now.mono, looks: 0 });
         }
@@ -250,7 +243,7 @@ impl State {
             // Not built when it was first listed, or cancelled since: now somebody has looked at it.
             self.test(now, pull)?;
         }
-        Some(self.approve(now, &pull.repository, pull.number, Some(head)).result)
+        Some(self.approve(&pull.repository, pull.number, Some(head)).result)
     }
 
     fn cancel_older(&mut self, now: Now, key: &PullKey, ask: &Ask) -> String {
@@ -260,15 +253,18 @@ impl State {
         if ends.is_empty() { "nothing waits or runs".to_owned() } else { ends.join(", ") }
     }
 
-    /// Whether GitHub lists a head that is meant, in a list that is newer than the comment: it knows of the comment, or
-    /// it can't be older any more. `None`: there is none yet, and it is asked for.
+    /// Whether GitHub lists a head that is meant, in a list that was asked for after the comment came. One that shows none
+    /// may be older all the same, for a while; where GitHub will not list anything it is taken for granted. `None`: that
+    /// is not known yet, and it is asked for.
     fn is_listed(&mut self, now: Now, open: &Open, ask: &Ask, is_meant: impl Fn(&str) -> bool) -> Option<bool> {
         let sure = open.came + LAG_MAX;
-        if let Some((asked_at, list)) = self.catch_up.last_list(&ask.repository) {
-            let listed = list.iter().find(|p| p.number == ask.pull);
-            let knows = |p: &PullPayload| ask.written_at.is_some_and(|at| p.updated_at >= at);
-            if asked_at >= sure || (asked_at >= open.came && listed.is_some_and(knows)) {
-                return Some(listed.is_some_and(|p| is_meant(&p.head_sha)));
+        if self.catch_up.unlisted.get(&ask.repository).is_some_and(|at| *at >= open.came) {
+            return Some(true);
+        }
+        if let Some((asked_at, list)) = self.catch_up.last_list(&ask.repository).filter(|(at, _)| *at >= open.came) {
+            let is_shown = list.iter().any(|p| p.number == ask.pull && is_meant(&p.head_sha));
+            if is_shown || asked_at >= sure {
+                return Some(is_shown);
             }
         }
         let open = self.asks.open.get_mut(&ask.number)?;

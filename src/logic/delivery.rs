@@ -96,8 +96,9 @@ impl State {
     }
 
     fn pull_payload(&mut self, now: Now, key: &PullKey, payload: PullPayload, again: bool) -> Answer {
-        if let (Some(pull), Some(before)) = (self.rows.pulls.get_mut(key), &payload.before) {
-            pull.follow(before, &payload.head_sha);
+        // Also one that is late or repeated tells what its heads were.
+        if let Some(pull) = self.rows.pulls.get_mut(key) {
+            payload.before.iter().chain([&payload.head_sha]).for_each(|head| pull.had(head));
             self.change(Row::Pull(key.clone()));
         }
         let known = self.rows.pulls.get(key);
@@ -130,7 +131,7 @@ impl State {
     /// Builds the head that `payload` tells of.
     pub(super) fn take_in(&mut self, now: Now, key: &PullKey, payload: PullPayload) -> Answer {
         let pull = payload.into_pull(key, self.rows.pulls.get(key));
-        self.keep_pull(now, pull);
+        self.keep_pull(pull);
         self.build_head(now, key, false)
     }
 
@@ -139,7 +140,7 @@ impl State {
         let key = &pull.key();
         let order = 1 + self.rows.pulls.values().filter_map(|p| p.closed_order).max().unwrap_or(0);
         let known = self.rows.pulls.get(key).and_then(|p| p.closed_order);
-        self.keep_pull(now, Pull { open: false, closed_order: known.or(Some(order)), ..pull });
+        self.keep_pull(Pull { open: false, closed_order: known.or(Some(order)), ..pull });
         let unfinished = self.rows.unfinished(key);
         for id in &unfinished {
             self.cancel(now, *id, wording::CLOSED, false);
@@ -281,13 +282,9 @@ impl PullPayload {
     pub(super) fn into_pull(self, key: &PullKey, known: Option<&Pull>) -> Pull {
         let same_head = known.filter(|p| p.head_sha == self.head_sha);
         let external = same_head.map(|p| p.external.clone()).unwrap_or_default();
-        let is_first = |p: &Pull| p.heads.is_empty() && p.previous_head.is_none() && p.head_sha == self.head_sha;
-        let heads = match known {
-            _ if self.action == PullAction::Opened && known.is_none_or(is_first) => vec![self.head_sha.clone()],
-            _ => known.map(|p| p.heads.clone()).unwrap_or_default(),
-        };
         let fork = self.head_repository.as_ref().is_none_or(|head| !head.eq_ignore_ascii_case(&self.repository.name));
-        Pull {
+        let heads: Vec<_> = self.before.iter().chain([&self.head_sha]).cloned().collect();
+        let mut pull = Pull {
             repository: key.0.clone(),
             number: key.1,
             title: self.title,
@@ -295,7 +292,7 @@ impl PullPayload {
             fork,
             head_sha: self.head_sha,
             previous_head: self.before.or_else(|| known.and_then(|p| p.previous_head.clone())),
-            heads,
+            heads: known.map(|p| p.heads.clone()).unwrap_or_default(),
             head_ref: self.head_ref,
             base_ref: self.base_ref,
             updated_at: self.updated_at,
@@ -304,7 +301,9 @@ impl PullPayload {
             last_result: known.and_then(|p| p.last_result),
             closed_order: None,
             external,
-        }
+        };
+        heads.iter().for_each(|head| pull.had(head));
+        pull
     }
 }
 

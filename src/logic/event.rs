@@ -139,8 +139,6 @@ pub struct Comment {
     pub number: u64,
     /// The login of who wrote it: letters, digits, `-` and `_`.
     pub by: String,
-    /// `comment.created_at`, UTC seconds since 1970.
-    pub written_at: Option<i64>,
     pub word: Word,
 }
 

@@ -35,8 +35,7 @@ pub struct Pull {
     pub head_sha: String,
     /// The head before the last push, to tell two payloads of one second apart.
     pub previous_head: Option<String>,
-    /// Its heads since it was opened, each the one that was pushed upon the last; ends with `head_sha` where none is
-    /// missing.
+    /// All heads that it is known to have had, at most [`HEADS_MAX`](super::heads::HEADS_MAX).
     pub heads: Vec<String>,
     pub head_ref: String,
     pub base_ref: String,
@@ -96,8 +95,6 @@ pub struct Ask {
     pub pull: u64,
     /// Who wrote it.
     pub by: String,
-    /// When, by GitHub's clock, in UTC seconds since 1970.
-    pub written_at: Option<i64>,
     pub word: Word,
     /// The newest build when it came: `/cancel` is not about later ones, nor are the first digits of a sha.
     pub newest: BuildId,

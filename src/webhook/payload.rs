@@ -170,7 +170,6 @@ struct Written {
     body: Option<String>,
     /// `null` when the account was deleted.
     user: Option<User>,
-    created_at: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -221,9 +220,8 @@ fn comment(event: CommentEvent) -> Result<Hook, Refusal> {
     if event.issue.pull_request.is_none() || event.issue.state != "open" {
         return nothing("on what is no open pull request");
     }
-    let written_at = event.comment.created_at.as_deref().and_then(seconds);
     match event.comment.user.map(|user| user.login).filter(|login| is_login(login)) {
-        Some(by) => Ok(Hook::Comment(Comment { repository, number, by, written_at, word })),
+        Some(by) => Ok(Hook::Comment(Comment { repository, number, by, word })),
         None => nothing("by an app or by nobody"),
     }
 }

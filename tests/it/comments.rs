@@ -76,7 +76,7 @@ fn of_heads_that_begin_alike_only_the_whole_sha_approves_one() {
     let ask =
         |head: &str| format!("Waiting for approval: {} may mean another head: comment /approve {head}", &head[..7]);
     scene.described(&alike, &ask(&alike));
-    let at_the_box = scene.daemon.cli(&["approve", "acme/app#1"]);
+    let at_the_box = scene.daemon.cli(&["approve", "acme/app#1", &head[..12]]);
     let cure = format!("look at the newest, then `pilotlight approve acme/app#1 {alike}`");
     let words = format!("pilotlight: Another head of acme/app#1 may have been meant: {cure}");
     assert_eq!((at_the_box.code, at_the_box.stderr), (Some(1), words));

@@ -40,7 +40,11 @@ fn what_a_running_daemon_refuses_is_said_with_the_reason() {
         (1, &["approve", "acme/app#1"], "Nothing of acme/app#1 waits for approval"),
         (1, &["approve", "acme/other#1"], "acme/other is not configured here"),
         (1, &["approve", "acme/app#2"], "acme/app#2 is closed"),
-        (1, &["approve", "acme/app#1", "xyz"], "`sha` is the whole sha of the head, in hex digits"),
+        (
+            1,
+            &["approve", "acme/app#1", "xyz"],
+            "`sha` is at least the first 7 hex digits of the head's sha, like 1a2b3c4",
+        ),
         (1, &["lamp", "red"], "There is no lamp to move: lights.driver is \"none\""),
         (2, &["rebuild", "acme/app"], "`acme/app` is no pull request: write it like acme/app#7"),
         (2, &["rebuild", "acme#7"], "`acme#7` is no pull request: write it like acme/app#7"),

@@ -81,11 +81,7 @@ fn with_approval_for_all_each_head_waits_for_its_own_word() {
     let wrong = scene.daemon.cli(&["approve", "acme/app#1", "0000000"]);
     let refusal = format!("pilotlight: The head of acme/app#1 is {short}, not that: look at it, then approve it");
     assert_eq!((wrong.code, wrong.stderr), (Some(1), refusal));
-    let begun = scene.daemon.cli(&["approve", "acme/app#1", short]);
-    let cure = format!("look at the newest, then `pilotlight approve acme/app#1 {sha}`");
-    let refusal = format!("pilotlight: Another head of acme/app#1 may have been meant: {cure}");
-    assert_eq!((begun.code, begun.stderr), (Some(1), refusal));
-    let approved = scene.daemon.cli(&["approve", "acme/app#1", &sha]);
+    let approved = scene.daemon.cli(&["approve", "acme/app#1", short]);
     let done = format!("Approved {sha} of acme/app#1 (Change number 1): build {id} is queued");
     assert_eq!((approved.code, approved.stdout), (Some(0), done), "{}", approved.stderr);
     scene.cues.hear(&sha);
@@ -97,10 +93,6 @@ fn with_approval_for_all_each_head_waits_for_its_own_word() {
     let pushed = scene.commit(1, &[]);
     waits(&scene, pull("synchronize", APP, 1, &pushed, 1));
     assert_eq!(scene.shown(&pushed, "test", "pending").description, words(&pushed));
-    let (first, other) = (scene.commit(2, &[]), scene.daemon.cli(&["approve", "acme/app#1"]));
-    assert_eq!(other.code, Some(1), "somebody may still be looking at the head before: {}", other.stdout);
-    let id = waits(&scene, pull("opened", APP, 2, &first, 0));
-    let approved = scene.daemon.cli(&["approve", "acme/app#2"]);
-    let done = format!("Approved {first} of acme/app#2 (Change number 2): build {id} is queued");
-    assert_eq!((approved.code, approved.stdout), (Some(0), done), "{}", approved.stderr);
+    let approved = scene.daemon.cli(&["approve", "acme/app#1"]);
+    assert!(approved.stdout.starts_with(&format!("Approved {pushed} of acme/app#1")), "{}", approved.stderr);
 }

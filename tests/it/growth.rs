@@ -196,7 +196,6 @@ fn a_database_of_version_1_opens_with_all_that_is_in_it() {
         repository: APP.to_owned(),
         pull: 4,
         by: "alice".to_owned(),
-        written_at: Some(1_700_000_000),
         word: Word::Approve(Some("1a2b3c4".to_owned())),
         newest: 500,
     };

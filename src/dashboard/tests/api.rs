@@ -174,7 +174,7 @@ fn commands_that_do_not_fit() {
         "That is no command: EOF while parsing a value at line 1 column 0. One is {\"command\":\"cancel\",\"build\":3}";
     let known = "unknown variant `explode`, expected one of `rebuild`, `approve`, `cancel`, `lamp`";
     let either = "`rebuild` takes either `build`, or `repository` and `pull`";
-    let digits = "`sha` is the whole sha of the head, in hex digits";
+    let digits = "`sha` is at least the first 7 hex digits of the head's sha, like 1a2b3c4";
     for (body, words) in [
         ("", eof),
         ("{}", "missing field `command`"),

@@ -36,6 +36,7 @@ fn a_push_between_reading_and_comment_is_not_approved() {
         2s listed acme/app #7:5e6f7a8b@2
         2s comment acme/app#7 by alice /approve 1a2b3c4
             200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
+        (32s)
             log: /approve 1a2b3c4 by alice on acme/app#7: it names no head that waits for approval; post #2 pilotlight: pending, Waiting for approval: 1a2b3c4 is not the head: comment /approve 5e6f7a8b00000000000000000000000000000000
         34s comment acme/app#7 by alice /approve 1a2b3c4d…
             200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
@@ -139,34 +140,7 @@ fn digits_of_a_head_whose_push_was_lost_approve_neither() {
 }
 
 #[test]
-fn a_list_that_knows_nothing_of_the_comment_is_too_old_for_its_digits() {
-    check(expect![[r#"
-        with approval=all
-        0s pull acme/app#7 opened 1a2b3c4d
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
-        9s listed acme/app #7:1a2b3c4d@8
-        9s comment acme/app#7 by alice /approve 1a2b3c4
-            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
-        20s listed acme/app #7:1a2b3c4e@9
-        (39s)
-            log: /approve 1a2b3c4 by alice on acme/app#7: it names no head that waits for approval; post #2 pilotlight: pending, Waiting for approval: 1a2b3c4 may mean another head: comment /approve 1a2b3c4e00000000000000000000000000000000
-            post #1 pilotlight: error, Superseded by 1a2b3c4
-        39s wait
-        40s comment acme/app#7 by alice /approve 1a2b3c4e…
-            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there; log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4e00000000000000000000000000000000 of acme/app#7 (Make it shine): build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
-        41s pull acme/app#8 opened 7a8b9c0d
-            202 #3 Build 3 waits for approval; post #3 pilotlight: pending, Waiting for approval: comment /approve 7a8b9c0d00000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)
-        41s listed acme/app #7:1a2b3c4e@9 #8:7a8b9c0d@41
-        42s comment acme/app#8 by alice /approve 7a8b9c0
-            200 Understood /approve 7a8b9c0 by alice: it counts if GitHub says that alice may write there
-        (1m 12s)
-            log: /approve 7a8b9c0 by alice on acme/app#8: Approved 7a8b9c0d00000000000000000000000000000000 of acme/app#8 (Make it shine): build 3 is queued; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
-        72s wait
-    "#]]);
-}
-
-#[test]
-fn without_a_list_of_githubs_all_digits_are_asked_for() {
+fn where_github_lists_nothing_what_is_known_here_counts() {
     check(expect![[r#"
         with approval=all
         0s pull acme/app#7 opened 1a2b3c4d
@@ -174,30 +148,9 @@ fn without_a_list_of_githubs_all_digits_are_asked_for() {
         0s asks about list refused
         1s comment acme/app#7 by alice /approve 1a2b3c4
             200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
-        (1m 1s)
-            log: /approve 1a2b3c4 by alice on acme/app#7: it names no head that waits for approval; post #1 pilotlight: pending, Waiting for approval: 1a2b3c4 may mean another head: comment /approve 1a2b3c4d00000000000000000000000000000000
+            log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4d00000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         2m comment acme/app#7 by alice /approve 1a2b3c4d…
-            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there; log: /approve 1a2b3c4 by alice on acme/app#7: Approved 1a2b3c4d00000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
-    "#]]);
-}
-
-#[test]
-fn where_a_push_was_missed_all_digits_are_asked_for() {
-    check(expect![[r#"
-        with approval=all
-        0s listed acme/app #7:1a2b3c4d@0
-        0s pull acme/app#8 opened 5e6f7a8b
-            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 5e6f7a8b00000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)
-        1s pull acme/app#8 synchronize 9c0d1e2f before=77777777
-            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 9c0d1e2f00000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)
-            post #1 pilotlight: error, Superseded by 9c0d1e2
-        2s comment acme/app#8 by alice /approve 9c0d1e2
-            200 Understood /approve 9c0d1e2 by alice: it counts if GitHub says that alice may write there
-            log: /approve 9c0d1e2 by alice on acme/app#8: it names no head that waits for approval; post #2 pilotlight: pending, Waiting for approval: 9c0d1e2 may mean another head: comment /approve 9c0d1e2f00000000000000000000000000000000
-        3s listed acme/app #7:1a2b3c4d@3 #8:9c0d1e2f@2
-        4s comment acme/app#7 by alice /approve 1a2b3c4
-            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
-            log: /approve 1a2b3c4 by alice on acme/app#7: it names no head that waits for approval; post #3 pilotlight: pending, Waiting for approval: 1a2b3c4 may mean another head: comment /approve 1a2b3c4d00000000000000000000000000000000
+            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there; log: /approve 1a2b3c4 by alice on acme/app#7: Nothing of acme/app#7 waits for approval
     "#]]);
 }
 
@@ -250,7 +203,7 @@ fn heads_are_known_over_a_crash() {
 #[test]
 fn of_more_heads_than_are_remembered_only_whole_shas_name_one() {
     let mut script = "with approval=all\n0s pull acme/app#7 opened 10000000\n".to_owned();
-    let pushes = heads::HEADS_MAX - 1;
+    let pushes = heads::HEADS_MAX - 2;
     for n in 1..=pushes {
         let (before, head) = (n + 9_999_999, n + 10_000_000);
         script += &format!("{n}s pull acme/app#7 synchronize {head} before={before}\n");
@@ -296,43 +249,46 @@ fn a_word_whose_push_never_came_finds_it_in_the_list() {
     "#]]);
 }
 
-/// Whoever approves at the box may have read what was there before.
+/// Whoever approves at the box without a sha takes what stands there, and is told what that was.
 #[test]
-fn a_new_head_is_named_at_the_box() {
+fn digits_at_the_box_name_a_head_while_none_begins_alike() {
     check(expect![[r#"
         with approval=all
         0s pull acme/app#7 opened 1a2b3c4d
             202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
-        1s pull acme/app#7 synchronize 5e6f7a8b before=1a2b3c4d
-            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 5e6f7a8b00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
-            post #1 pilotlight: error, Superseded by 5e6f7a8
-        9m approve acme/app#7
-            409 Another head of acme/app#7 may have been meant: look at the newest, then `pilotlight approve acme/app#7 5e6f7a8b00000000000000000000000000000000`
-        9m approve acme/app#7 5e6f7a8
-            409 Another head of acme/app#7 may have been meant: look at the newest, then `pilotlight approve acme/app#7 5e6f7a8b00000000000000000000000000000000`
-        9m approve acme/app#7 5e6f7a8b…
-            200 #2 Approved 5e6f7a8b00000000000000000000000000000000 of acme/app#7 (Make it shine): build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
-        10m pull acme/app#7 synchronize 9c0d1e2f before=5e6f7a8b
-            stop #2; 202 #3 Build 3 waits for approval; lamp dark: No pull request yet; post #3 pilotlight: pending, Waiting for approval: comment /approve 9c0d1e2f00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
-            post #2 pilotlight: error, Superseded by 9c0d1e2
-        21m approve acme/app#7
-            200 #3 Approved 9c0d1e2f00000000000000000000000000000000 of acme/app#7 (Make it shine): build 3 is queued; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
-        22m pull acme/app#7 synchronize 9c0d1e20 before=9c0d1e2f
-            202 #4 Build 4 waits for approval; lamp dark: No pull request yet; post #4 pilotlight: pending, Waiting for approval: comment /approve 9c0d1e2000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
-            post #3 pilotlight: error, Superseded by 9c0d1e2
-        33m approve acme/app#7 9c0d1e2
-            409 Another head of acme/app#7 may have been meant: look at the newest, then `pilotlight approve acme/app#7 9c0d1e2000000000000000000000000000000000`
-        33m approve acme/app#7 9c0d1e20
-            409 Another head of acme/app#7 may have been meant: look at the newest, then `pilotlight approve acme/app#7 9c0d1e2000000000000000000000000000000000`
-        34m pull acme/app#7 synchronize 1a2b3c4d before=9c0d1e20
-            202 #5 Build 5 waits for approval; post #5 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4d00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
-            post #4 pilotlight: error, Superseded by 1a2b3c4
-        50m crash
-            lamp dark: No pull request yet
-        51m approve acme/app#7
+        1s approve acme/app#7 1a2b3c
             409 Another head of acme/app#7 may have been meant: look at the newest, then `pilotlight approve acme/app#7 1a2b3c4d00000000000000000000000000000000`
-        61m approve acme/app#7
-            200 #5 Approved 1a2b3c4d00000000000000000000000000000000 of acme/app#7 (Make it shine): build 5 is queued; lamp yellow: acme/app#7 is queued; post #5 pilotlight: pending, Queued; start #5 pilotlight
+        1s approve acme/app#7 1a2b3c4
+            200 #1 Approved 1a2b3c4d00000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        2s pull acme/app#7 synchronize 1a2b3c4e before=1a2b3c4d
+            stop #1; 202 #2 Build 2 waits for approval; lamp dark: No pull request yet; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4e00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
+            post #1 pilotlight: error, Superseded by 1a2b3c4
+        3s approve acme/app#7 1a2b3c4
+            409 Another head of acme/app#7 may have been meant: look at the newest, then `pilotlight approve acme/app#7 1a2b3c4e00000000000000000000000000000000`
+        3s approve acme/app#7 1a2b3c4e
+            200 #2 Approved 1a2b3c4e00000000000000000000000000000000 of acme/app#7 (Make it shine): build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+        4s pull acme/app#7 synchronize 5e6f7a8b before=1a2b3c4e
+            202 #3 Build 3 waits for approval; lamp dark: No pull request yet; post #3 pilotlight: pending, Waiting for approval: comment /approve 5e6f7a8b00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
+            post #2 pilotlight: error, Superseded by 5e6f7a8
+        5s approve acme/app#7
+            200 #3 Approved 5e6f7a8b00000000000000000000000000000000 of acme/app#7 (Make it shine): build 3 is queued; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
+    "#]]);
+}
+
+/// The next push tells of it.
+#[test]
+fn a_head_whose_push_was_lost_is_remembered_all_the_same() {
+    check(expect![[r#"
+        with approval=all
+        0s pull acme/app#7 opened 5e6f7a8b
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 5e6f7a8b00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
+        1s pull acme/app#7 synchronize 1a2b3c4e before=1a2b3c4d
+            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b3c4e00000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
+            post #1 pilotlight: error, Superseded by 1a2b3c4
+        2s listed acme/app #7:1a2b3c4e@2
+        2s comment acme/app#7 by alice /approve 1a2b3c4
+            200 Understood /approve 1a2b3c4 by alice: it counts if GitHub says that alice may write there
+            log: /approve 1a2b3c4 by alice on acme/app#7: it names no head that waits for approval; post #2 pilotlight: pending, Waiting for approval: 1a2b3c4 may mean another head: comment /approve 1a2b3c4e00000000000000000000000000000000
     "#]]);
 }
 

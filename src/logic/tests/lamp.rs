@@ -243,7 +243,7 @@ fn whatever_comes_to_wait_while_the_disk_is_full_says_so_at_once() {
         1s disk full
             lamp red+yellow: Can't tell: no space left
         2s approve acme/app#7 1a2b000
-            409 Another head of acme/app#7 may have been meant: look at the newest, then `pilotlight approve acme/app#7 1a2b000000000000000000000000000000000000`
+            200 #1 Approved 1a2b000000000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; post #1 pilotlight: pending, Queued: waiting for disk space on the box
         3s pull acme/app#4 opened 7a8b
             202 #4 Accepted as build 4; post #4 pilotlight: pending, Queued: waiting for disk space on the box
         4s not fetched #2 Could not resolve host
@@ -253,7 +253,6 @@ fn whatever_comes_to_wait_while_the_disk_is_full_says_so_at_once() {
         6s pull acme/app#5 opened 9c0d fork
             202 #5 Build 5 waits for approval; post #5 pilotlight: pending, Waiting for approval: comment /approve 9c0d000000000000000000000000000000000000 (or pilotlight approve acme/app#5 SHA)
         7s reload approval=none
-            post #1 pilotlight: pending, Queued: waiting for disk space on the box
             post #5 pilotlight: pending, Queued: waiting for disk space on the box
         8s rebuild acme/lib#8
             202 #2 Joined build 2, which has not ended yet

@@ -190,7 +190,7 @@ impl World {
                 self.event(Event::Delivery { reply: 0, delivery });
             }
             ["comment", name, "by", by, word @ ..] => {
-                let delivery = words::comment(name, by, word, self.now().wall, self.deliveries.len() + 1);
+                let delivery = words::comment(name, by, word, self.deliveries.len() + 1);
                 self.deliveries.push(delivery.clone());
                 self.event(Event::Delivery { reply: 0, delivery });
             }

@@ -26,9 +26,13 @@ fn a_stranger_has_no_say_in_it() {
         0s pull acme/app#7 opened 1a2b fork
             202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
         1s approve acme/app#7 1a2b0000
-            409 Another head of acme/app#7 may have been meant: look at the newest, then `pilotlight approve acme/app#7 1a2b000000000000000000000000000000000000`
+            200 #1 Approved 1a2b000000000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
         2s skipped #1
+            start #1 pilotlight
         3s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
     "#]]);
 }
 

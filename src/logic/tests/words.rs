@@ -153,7 +153,7 @@ pub fn pull(pull: &str, action: &str, head: &str, all: &[&str], start: i64, at: 
 pub const TEAM: [&str; 2] = ["alice", "bob"];
 
 /// The delivery of a `comment` line. `/approve 1a2b…`: the whole sha.
-pub fn comment(pull: &str, by: &str, word: &[&str], at: i64, number: usize) -> Delivery {
+pub fn comment(pull: &str, by: &str, word: &[&str], number: usize) -> Delivery {
     let (repository, number_of_pull) = name(pull);
     let repository = named(&repository, word);
     let word: Vec<_> = word.iter().copied().filter(|w| !w.contains('=')).collect();
@@ -165,8 +165,7 @@ pub fn comment(pull: &str, by: &str, word: &[&str], at: i64, number: usize) -> D
         _ => panic!("no such word: {word:?}"),
     };
     let key = DeliveryKey { guid: format!("guid-{number}"), hook_id: 1 };
-    let (number, by, written_at) = (number_of_pull, by.to_owned(), Some(at));
-    Delivery { key, hook: Hook::Comment(Comment { repository, number, by, written_at, word }) }
+    Delivery { key, hook: Hook::Comment(Comment { repository, number: number_of_pull, by: by.to_owned(), word }) }
 }
 
 /// One of a list: `#7:1a2b`, last touched at `at`; `#7:1a2b@3`: three seconds after the start.

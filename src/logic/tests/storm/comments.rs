@@ -8,9 +8,8 @@ use super::Storm;
 use super::hub::Hub;
 use crate::logic::build::{Build, BuildState};
 use crate::logic::event::{Change, Command, Comment, Decision, Effect, Hook, LookUp, PostOutcome, PullPayload, Word};
-use crate::logic::heads::NEW_FOR;
 use crate::logic::policy::Isolation;
-use crate::logic::rows::{Ask, PullKey};
+use crate::logic::rows::{Ask, Pull, PullKey};
 use crate::logic::tests::words::TEAM;
 
 /// A word may be dropped after this, unanswered by GitHub.
@@ -55,47 +54,49 @@ impl Hub {
                 _ if sha.len() == pull.head_sha.len() => {
                     self.let_in.push((pull.repository.name.clone(), pull.number, sha.clone()));
                 }
-                _ => {}
+                _ => self.digits.push((pull.repository.name.clone(), pull.number, sha.clone())),
             }
             if pull.open && pull.head_sha == *sha {
                 self.named.insert(guid, (pull.repository.name.clone(), pull.number));
             }
         }
-        let PullPayload { repository, number, updated_at, .. } = pull;
-        let (by, written_at) = (by.to_owned(), Some(updated_at));
-        self.send(Hook::Comment(Comment { repository, number, by, written_at, word }));
+        let PullPayload { repository, number, .. } = pull;
+        self.send(Hook::Comment(Comment { repository, number, by: by.to_owned(), word }));
     }
 }
 
 impl Storm {
-    /// A person at the box, who has looked at what stood there a while ago, or at the newest and names it.
+    /// A person at the box, who takes what stands there, or names a head that there was.
     pub(super) fn approve_at_the_box(&mut self, (repository, pull): PullKey) -> Command {
         let key = (repository, pull);
         let known = self.state.rows().pulls.get(&key).map(|p| p.head_sha.clone());
-        let heads = self.hub.heads(&key).to_vec();
-        let named = if self.rng.bool() { known.clone() } else { self.rng.choice(heads.clone()) };
+        let named = self.rng.choice(self.hub.heads(&key).to_vec()).or(known.clone());
         let sha = match self.rng.u8(..3) {
             0 => named,
             1 => named.map(|sha| sha[..7].to_owned()),
             _ => None,
         };
-        let is_old = self.heads.get(&key).is_some_and(|(_, since)| self.now.mono >= *since + NEW_FOR);
-        let means = known.filter(|head| match &sha {
-            Some(sha) => sha == head,
-            None => is_old || heads.first() == Some(head),
-        });
         let (repository, pull) = key;
-        self.hub.let_in.extend(means.map(|head| (repository.clone(), pull, head)));
+        let means = |sha: &String| (repository.clone(), pull, sha.clone());
+        match &sha {
+            Some(digits) if digits.len() == 7 => self.hub.digits.push(means(digits)),
+            named => self.hub.let_in.extend(named.as_ref().or(known.as_ref()).map(means)),
+        }
         Command::Approve { repository, pull, sha }
     }
 
-    /// Heads become old when nothing takes their place.
-    pub(super) fn remember_heads(&mut self, decision: &Decision) {
+    /// First digits that more heads share than are known here let in the one that is known, while it is alone.
+    pub(super) fn let_in_by_digits(&mut self, decision: &Decision) {
         for change in &decision.changes {
-            if let Change::Pull(pull) = change
-                && self.heads.get(&pull.key()).is_none_or(|(head, _)| *head != pull.head_sha)
-            {
-                self.heads.insert(pull.key(), (pull.head_sha.clone(), self.now.mono));
+            let Change::Pull(Pull { repository, number, heads, approved_sha: Some(head), .. }) = change else {
+                continue;
+            };
+            let is_named = |(of, n, digits): &(String, u64, String)| {
+                let begin_so = || heads.iter().filter(|head| head.starts_with(digits)).count();
+                (of, n) == (repository, number) && head.starts_with(digits) && begin_so() == 1
+            };
+            if self.hub.digits.iter().any(is_named) {
+                self.hub.let_in.push((repository.clone(), *number, head.clone()));
             }
         }
     }

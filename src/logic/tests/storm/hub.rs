@@ -40,6 +40,8 @@ pub struct Hub {
     tricky: bool,
     /// Heads that somebody of the team let in, by all that they can have looked at: repository, number and sha.
     pub let_in: Vec<(String, u64, String)>,
+    /// First digits by which somebody of the team let in a head, where more than one begins so.
+    pub digits: Vec<(String, u64, String)>,
     /// Under the name of acme/app a stranger has another repository, in which everybody may write.
     pub taken: bool,
     /// Words of the team, by their delivery's GUID, for what is still the head since they were written.

@@ -20,7 +20,7 @@ use super::{model, words};
 use crate::logic::build::{BuildId, BuildState};
 use crate::logic::event::{Change, Command, Decision, Delivery, DeliveryKey, Event, Found, LookUp, Now, Post, ReplyId};
 use crate::logic::policy::{Approval, CheckSource, Policy, RepositoryPolicy};
-use crate::logic::rows::{Ask, Pull, PullKey, Rows};
+use crate::logic::rows::{Ask, Pull, Rows};
 use crate::logic::state::State;
 
 /// Storms of one `cargo test`; `PILOTLIGHT_STORM_SEEDS=50000` or `=17..18` for others.
@@ -116,8 +116,6 @@ struct Storm {
     /// The commit in which each of them was.
     accepted_in: BTreeMap<BuildId, usize>,
     in_and_out: BTreeSet<BuildId>,
-    /// The head of each pull request, and since when this process knows it as that.
-    heads: BTreeMap<PullKey, (String, Duration)>,
     /// Words that are open, and since when; those that were settled, by GUID; people of whom GitHub told nothing.
     open_asks: BTreeMap<DeliveryKey, (Ask, Duration)>,
     settled: BTreeSet<String>,
@@ -178,7 +176,6 @@ impl Storm {
             accepted: Vec::new(),
             accepted_in: BTreeMap::new(),
             in_and_out: BTreeSet::new(),
-            heads: BTreeMap::new(),
             open_asks: BTreeMap::new(),
             settled: BTreeSet::new(),
             doubted: BTreeMap::new(),

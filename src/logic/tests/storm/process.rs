@@ -20,7 +20,7 @@ impl Storm {
             }
         }
         let decision = self.state.handle(self.now, event);
-        self.remember_heads(&decision);
+        self.let_in_by_digits(&decision);
         decision.effects.iter().for_each(|effect| self.assert_may_start(effect));
         self.remember_list(&decision);
         self.assert_settled_rightly(&decision);
@@ -79,9 +79,7 @@ impl Storm {
         self.state = state;
         self.known.clear();
         self.know_repositories();
-        self.heads.clear();
-        self.remember_heads(&decision);
-        self.heads.extend(self.all.pulls.iter().map(|(key, p)| (key.clone(), (p.head_sha.clone(), self.now.mono))));
+        self.let_in_by_digits(&decision);
         self.remember_list(&decision);
         self.find_open_asks();
         self.assert_settled_rightly(&decision);
