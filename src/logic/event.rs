@@ -11,8 +11,8 @@ use super::policy::{CheckPolicy, Policy, RepositoryPolicy, Tested};
 use super::rows::{KnownDelivery, Pull, Repository};
 use super::secret::SecretFile;
 
-/// The moment an event is handled. Deadlines are reckoned in `mono`; `wall` is only shown to people and
-/// compared over days, because the clock of a box without a battery may jump by years.
+/// The moment an event is handled. Deadlines are reckoned in `mono`; `wall` is only shown to people and compared over days,
+/// because the clock of a box without a battery may jump by years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
     /// Time since the process started, never going back.
@@ -203,8 +203,7 @@ impl BuildNews {
     }
 }
 
-/// What `State::handle` decided. `changes` are committed before any of `effects` is carried out; if that
-/// fails the effects are dropped.
+/// What `State::handle` decided. `changes` are committed before `effects` are carried out; else those are dropped.
 #[must_use]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {

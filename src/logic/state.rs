@@ -10,10 +10,10 @@ use super::comments::Asks;
 use super::event::{Answer, Change, Decision, DeliveryKey, Effect, Event, Now, ReplyId};
 use super::outbox::Outbox;
 use super::panel::{Panel, panel};
-use super::policy::{CheckSource, Policy};
+use super::policy::Policy;
 use super::queue::Queue;
 use super::rows::{PullKey, Rows};
-use super::{trust, wording};
+use super::wording;
 
 /// What running builds are given to end in order; systemd gives us 90 s.
 pub const STOP_GRACE: Duration = Duration::from_secs(60);
@@ -350,53 +350,5 @@ impl State {
             }
         }
         changed.into_iter().for_each(|id| self.change(Row::Build(id)));
-    }
-
-    /// Brings what waits in line with the configuration: its repositories, its checks, its trust.
-    fn fit_to_policy(&mut self, now: Now) {
-        self.take_ids();
-        let waits = |b: &&super::build::Build| !b.state.is_end() && !self.queue.active.contains_key(&b.id);
-        let waiting: Vec<_> = self.rows.builds.values().filter(waits).map(|b| b.id).collect();
-        for id in waiting {
-            self.fit_build(now, id);
-        }
-    }
-
-    /// The same for one build that no builder holds.
-    pub(super) fn fit_build(&mut self, now: Now, id: BuildId) {
-        let Some(build) = self.rows.builds.get_mut(&id).filter(|b| !b.state.is_end()) else {
-            return;
-        };
-        let key = (build.repository.clone(), build.pull);
-        let Some(repository) = self.policy.repository(&build.repository) else {
-            return self.cancel(now, id, wording::NOT_CONFIGURED, false);
-        };
-        let before = build.clone();
-        if let Some(wanted) = self.queue.checks(id, repository) {
-            let gone = match repository.check_source {
-                CheckSource::Box => wording::CHECK_NOT_CONFIGURED,
-                CheckSource::Repository => wording::CHECK_NOT_NAMED,
-            };
-            build.fit_checks(now.wall, wanted, gone);
-        }
-        if let Some(pull) = self.rows.pulls.get(&key) {
-            match (build.state, trust::may_build(&self.policy, pull)) {
-                (BuildState::WaitingForApproval, true) => build.queue(),
-                (_, false) => build.wait_for_approval(trust::words(&self.policy, pull)),
-                _ => {}
-            }
-        }
-        if *build == before {
-            return;
-        }
-        let build_waits_again = (before.state, build.state) == (BuildState::Queued, BuildState::WaitingForApproval);
-        match (before.state, build.state) {
-            (BuildState::WaitingForApproval, BuildState::Queued) => self.own_statuses(id, 0, BuildId::MAX),
-            (_, BuildState::Queued) => self.own_statuses(id, before.checks.len(), id),
-            _ => self.own_statuses(id, before.checks.len(), 0),
-        }
-        if build_waits_again {
-            self.cede_statuses(id);
-        }
     }
 }

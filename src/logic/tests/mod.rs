@@ -2,6 +2,7 @@
 //! invariants asserted after each step.
 
 mod approvals;
+mod cant_tell;
 mod catch_up;
 mod comments;
 mod deliveries;
@@ -10,6 +11,7 @@ mod heads;
 mod identity;
 mod lamp;
 mod life;
+mod lists;
 pub mod model;
 mod outages;
 mod queue;

@@ -6,6 +6,7 @@ mod checks;
 mod comments;
 mod hub;
 mod network;
+mod people;
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,7 +19,7 @@ use hub::Hub;
 
 use super::{model, words};
 use crate::logic::build::{BuildId, BuildState};
-use crate::logic::event::{Change, Command, Decision, Delivery, DeliveryKey, Event, Found, LookUp, Now, Post, ReplyId};
+use crate::logic::event::{Change, Decision, Delivery, DeliveryKey, Event, Found, LookUp, Now, Post, ReplyId};
 use crate::logic::policy::{Approval, CheckSource, Policy, RepositoryPolicy};
 use crate::logic::rows::{Ask, Pull, Rows};
 use crate::logic::state::State;
@@ -370,33 +371,6 @@ impl Storm {
         let before = self.now.mono;
         self.event(Event::Tick);
         self.now.mono < before || self.now.mono == Duration::ZERO
-    }
-
-    fn command(&mut self) {
-        let Some(key) = self.rng.choice(self.all.pulls.keys()).cloned() else { return };
-        let command = match self.rng.u8(..4) {
-            0 => Command::Rebuild { repository: key.0, pull: key.1, sha: None },
-            1 => Command::Cancel { build: self.rng.i64(0..self.all.last_build_id + 1), by: "alice".to_owned() },
-            _ => self.approve_at_the_box(key),
-        };
-        self.event(Event::Command { reply: 0, command });
-    }
-
-    fn reload(&mut self) {
-        builders::shuffle(&mut self.policy, &mut self.rng, self.restless);
-        self.silent_since = None;
-        self.no_worker.clear();
-        self.no_token.clear();
-        self.forget_answers();
-        let policy = &self.policy;
-        self.unheard.retain(|repository| policy.repository(repository).is_some());
-        self.know_repositories();
-        self.event(Event::Reload(Box::new(self.policy.clone())));
-    }
-
-    fn fill_disk(&mut self) {
-        self.disk = self.rng.bool();
-        self.event(Event::Space(self.disk.then(|| "no space left".to_owned())));
     }
 
     fn say(&mut self, what: &dyn std::fmt::Debug) {

@@ -1,0 +1,122 @@
+//! What follows from what GitHub lists and shows: pull requests that no delivery told of, and words of ours that it never
+//! heard.
+
+use std::collections::BTreeSet;
+
+use super::build::{Build, BuildState};
+use super::catch_up::{FIRST_HEADS_MAX, PAGE_PULLS, statuses};
+use super::event::{DeliveryKey, LookUp, Now, PullPayload, Shown, StatusState};
+use super::policy::CheckSource;
+use super::rows::{KnownDelivery, Pull, PullKey};
+use super::state::{Row, State};
+
+impl State {
+    pub(super) fn listed(&mut self, now: Now, repository: String, pulls: Vec<PullPayload>) {
+        let of_repository = |p: &&Pull| p.repository.eq_ignore_ascii_case(&repository);
+        // Those that deliveries told of since the start are not known from an earlier life.
+        let of_old = |p: &Pull| of_repository(&p) && !self.catch_up.touched.contains_key(&p.key());
+        let seen = self.catch_up.lists.contains_key(&repository);
+        let first_time = !seen && !self.rows.pulls.values().any(of_old);
+        let keys: BTreeSet<PullKey> = pulls.iter().map(|p| self.pull_key(&repository, p.number)).collect();
+        let mut first = 0;
+        for payload in &pulls {
+            let key = self.pull_key(&repository, payload.number);
+            match self.rows.pulls.get(&key) {
+                Some(known) if self.catch_up.is_fresh(&key) && payload.updated_at <= known.updated_at => {}
+                Some(_) => self.listed_pull(now, &key, payload),
+                None if seen && !self.catch_up.undecided.contains_key(&key) => {
+                    self.take_in(now, &key, payload.clone());
+                }
+                None if first_time && first == FIRST_HEADS_MAX => self.keep_pull(payload.clone().into_pull(&key, None)),
+                None => {
+                    first += 1;
+                    self.catch_up.due.entry(statuses(&key, &payload.head_sha)).or_insert(now.mono);
+                    self.catch_up.undecided.insert(key, payload.clone());
+                }
+            }
+        }
+        self.catch_up.undecided.retain(|key, _| keys.contains(key) || !key.0.eq_ignore_ascii_case(&repository));
+        // Pages are read one after the other, and what moves between them meanwhile is on none: of several pages only
+        // two lists in a row are believed.
+        let one_page = pulls.len() < PAGE_PULLS;
+        let before = self.catch_up.lists.get(&repository).map(Vec::as_slice);
+        let missed_before = |p: &Pull| before.is_some_and(|list| list.iter().all(|known| known.number != p.number));
+        let is_missing = |p: &Pull| p.open && !keys.contains(&p.key()) && (one_page || missed_before(p));
+        let missing = |p: &&Pull| of_repository(p) && is_missing(p);
+        let gone: Vec<_> = self.rows.pulls.values().filter(missing).cloned().collect();
+        for pull in gone.into_iter().filter(|p| !self.catch_up.is_fresh(&p.key())).collect::<Vec<_>>() {
+            self.close(now, pull);
+        }
+        self.catch_up.lists.insert(repository, pulls);
+    }
+
+    fn listed_pull(&mut self, now: Now, key: &PullKey, payload: &PullPayload) {
+        let Some(known) = self.rows.pulls.get(key) else { return };
+        if payload.updated_at < known.updated_at {
+            return;
+        }
+        let last = known.last_build.and_then(|id| self.rows.builds.get(&id));
+        let has_result = last.is_some_and(|b| b.sha == payload.head_sha && b.state != BuildState::Cancelled);
+        let same_head = payload.head_sha == known.head_sha && (known.open || has_result);
+        let same_base = payload.base_ref == known.base_ref || self.rows.unfinished(key).is_empty();
+        if !same_head || !same_base {
+            self.take_in(now, key, payload.clone());
+            return;
+        }
+        let pull = payload.clone().into_pull(key, Some(known));
+        if pull != *known {
+            self.keep_pull(pull);
+        }
+    }
+
+    /// Of the first heads, those are built for which GitHub shows no end of every check of ours.
+    pub(super) fn decide_first(&mut self, now: Now, repository: &str, sha: &str, shown: &[Shown]) {
+        let Some(policy) = self.policy.repository(repository) else { return };
+        let ended = |context: &str| {
+            shown.iter().any(|s| s.context.eq_ignore_ascii_case(context) && s.state != StatusState::Pending)
+        };
+        // What heads name is not known: whatever is pending may be ours.
+        let none_pending =
+            policy.check_source == CheckSource::Box || shown.iter().all(|s| s.state != StatusState::Pending);
+        let all_ended = none_pending && policy.checks.iter().all(|c| ended(&c.context));
+        let is_asked =
+            |(key, p): &(&PullKey, &PullPayload)| p.head_sha == sha && key.0.eq_ignore_ascii_case(repository);
+        let decided: Vec<_> = self.catch_up.undecided.iter().filter(is_asked).map(|(key, _)| key.clone()).collect();
+        let decided: Vec<_> = decided.iter().filter_map(|key| self.catch_up.undecided.remove_entry(key)).collect();
+        for (key, payload) in decided {
+            match all_ended {
+                true => self.keep_pull(payload.into_pull(&key, None)),
+                false => _ = self.take_in(now, &key, payload),
+            }
+        }
+    }
+
+    /// Where GitHub shows something else than it was told, it has not heard it.
+    pub(super) fn mend(&mut self, repository: &str, sha: &str, shown: &[Shown]) {
+        let of_head = |b: &&mut Build| b.sha == sha && b.repository.eq_ignore_ascii_case(repository);
+        let mut mended = Vec::new();
+        for build in self.rows.builds.values_mut().filter(of_head) {
+            for check in build.checks.iter_mut().filter(|c| c.owns_status && c.is_settled()) {
+                let there = shown.iter().find(|s| s.context.eq_ignore_ascii_case(&check.context));
+                let told = there.map(|s| (s.state, s.description.clone()));
+                if told != check.told {
+                    check.told = told;
+                    mended.push(build.id);
+                }
+            }
+        }
+        mended.into_iter().for_each(|id| self.change(Row::Build(id)));
+    }
+
+    /// Deliveries that did not arrive: the list says all that they would have said. Each is handled once.
+    pub(super) fn missed(&mut self, now: Now, repository: &str, failed: Vec<DeliveryKey>) {
+        let new: Vec<_> = failed.into_iter().filter(|key| !self.rows.deliveries.contains_key(key)).collect();
+        if !new.is_empty() {
+            self.catch_up.due.insert(LookUp::Pulls { repository: repository.to_owned() }, now.mono);
+        }
+        for key in new {
+            self.rows.deliveries.insert(key.clone(), KnownDelivery { at: now.wall, build: None, ask: None });
+            self.change(Row::Delivery(key));
+        }
+    }
+}
