@@ -66,6 +66,9 @@ pub struct Watch<'a> {
     pub deadline: Instant,
 }
 
+/// How the words of a git begin that a signal ended, or that said nothing.
+pub const ENDED: &str = "git ended: ";
+
 /// Why git did not do it.
 #[derive(Debug)]
 pub enum Failure {
@@ -142,10 +145,12 @@ impl Git {
 
     fn outcome(&self, status: ExitStatus, said: &[u8]) -> Result<String, Failure> {
         let said = self.redact(said);
-        match status.success() {
-            true => Ok(said),
-            false if said.trim().is_empty() => Err(Failure::Failed(format!("git ended: {}", end_in_words(status)))),
-            false => Err(Failure::Failed(said)),
+        let end = || format!("{ENDED}{}", end_in_words(status));
+        match status.code() {
+            Some(0) => Ok(said),
+            Some(_) if !said.trim().is_empty() => Err(Failure::Failed(said)),
+            Some(_) => Err(Failure::Failed(end())),
+            None => Err(Failure::Failed(format!("{said}\n{}", end()).trim_start().to_owned())),
         }
     }
 

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::git::{Failure, Git, Watch, gist};
+use super::git::{ENDED, Failure, Git, Watch, gist};
 use super::process::{ready, spawn};
 use super::slug;
 use crate::logic::event::Job;
@@ -95,6 +95,9 @@ pub struct Mirror {
     /// When all of it was read last.
     sound_at: Cell<Option<Instant>>,
 }
+
+/// What `git fsck` says, or is said of it, when it has not read the mirror to its end.
+const NOT_JUDGED: [&str; 4] = [ENDED, "cannot start git", "ut of memory", "died of signal"];
 
 impl Mirror {
     pub fn new(state_dir: &Path, repository: &str) -> Mirror {
@@ -261,6 +264,8 @@ impl Mirror {
             return Ok(false);
         }
         match self.run(git, &["fsck", "--no-dangling", "--no-progress"], None, watch) {
+            // Ended by the kernel for want of memory it has not judged.
+            Err(Failure::Failed(said)) if NOT_JUDGED.iter().any(|words| said.contains(words)) => Ok(false),
             Err(Failure::Failed(said)) if Instant::now() < watch.deadline => {
                 log::warn!("the mirror {} is broken and is made anew: {}", self.path.display(), gist(&said));
                 fs::remove_dir_all(&self.path)?;

@@ -22,9 +22,17 @@ const HOOKS: Purpose = Purpose { act: "look at the webhooks of", permission: "We
 const ITSELF: Purpose = Purpose { act: "look at", permission: "Metadata: read" };
 const PEOPLE: Purpose = Purpose { act: "ask who may write to", permission: "Metadata: read" };
 
+/// The last list of a repository.
+pub struct Last {
+    etag: String,
+    of: Identity,
+    /// Of an empty one, which may be anybody's, the ETag of the repository itself; nothing where GitHub gave none.
+    itself: Option<String>,
+}
+
 /// The same list as last time is answered 304 and costs nothing: what GitHub called it, and whose it is, by the name that
 /// was asked for.
-pub type Etags = BTreeMap<String, (String, Identity)>;
+pub type Etags = BTreeMap<String, Last>;
 
 impl Client {
     /// Asks, with at most [`PAGES_MAX`] calls. `understand` reads a page of the repository's pull requests.
@@ -61,22 +69,24 @@ impl Client {
             let order = format!("state=open&sort=updated&direction=desc&per_page={PAGE_PULLS}");
             format!("/repos/{}/pulls?{order}&page={page}", path_safe(repository))
         };
-        let last = etags.get(repository);
-        let mut answer = self.get(PULLS, repository, &address(1), last.map(|(etag, _)| etag.as_str()))?;
-        if let Some((_, of)) = last.filter(|_| answer.status == 304) {
-            return Ok(Found::Same(of.clone()));
+        let last = etags.remove(repository);
+        let mut answer = self.get(PULLS, repository, &address(1), last.as_ref().map(|last| last.etag.as_str()))?;
+        if let Some(mut last) = last.filter(|_| answer.status == 304) {
+            if let Some(itself) = last.itself.take() {
+                (last.of, last.itself) = self.itself(repository, Some((itself, last.of)))?;
+            }
+            let of = last.of.clone();
+            etags.insert(repository.to_owned(), last);
+            return Ok(Found::Same(of));
         }
-        etags.remove(repository);
         let mut pulls = understand(&answer)?;
-        let of = match pulls.first() {
-            Some(pull) => pull.repository.clone(),
-            None => self.repository(repository)?,
+        let (of, itself) = match pulls.first() {
+            Some(pull) => (pull.repository.clone(), None),
+            None => self.itself(repository, None)?,
         };
         // Of several pages the first can stay the same while another changes.
-        if let Some(etag) =
-            answer.headers.get(header::ETAG).and_then(|e| e.to_str().ok()).filter(|_| !has_next(&answer))
-        {
-            etags.insert(repository.to_owned(), (etag.to_owned(), of.clone()));
+        if let Some(etag) = etag(&answer).filter(|_| !has_next(&answer)) {
+            etags.insert(repository.to_owned(), Last { etag, of: of.clone(), itself });
         }
         for page in 2.. {
             if !has_next(&answer) {
@@ -95,12 +105,25 @@ impl Client {
 
     /// What has this name now: neither an empty list nor a permission tells.
     pub(super) fn repository(&self, asked: &str) -> Result<Identity, PostOutcome> {
-        let answer = match self.get(ITSELF, asked, &format!("/repos/{}", path_safe(asked)), None) {
-            Err(PostOutcome::Refused { .. }) => return Ok(Identity { name: asked.to_owned(), id: None }),
+        Ok(self.itself(asked, None)?.0)
+    }
+
+    /// The same, with the ETag of the answer. `last`: both of the answer before.
+    fn itself(&self, asked: &str, last: Option<(String, Identity)>) -> Result<(Identity, Option<String>), PostOutcome> {
+        let (last_etag, last) = last.unzip();
+        let path = format!("/repos/{}", path_safe(asked));
+        let answer = match self.get(ITSELF, asked, &path, last_etag.as_deref().filter(|etag| !etag.is_empty())) {
+            Err(PostOutcome::Refused { .. }) => {
+                return Ok((Identity { name: asked.to_owned(), id: None }, Some(String::new())));
+            }
             answer => answer?,
         };
+        if let Some(of) = last.filter(|_| answer.status == 304) {
+            return Ok((of, last_etag));
+        }
         let said = json(&answer)?;
-        Ok(Identity { name: self.clean(said["full_name"].as_str().unwrap_or(asked)), id: said["id"].as_u64() })
+        let of = Identity { name: self.clean(said["full_name"].as_str().unwrap_or(asked)), id: said["id"].as_u64() };
+        Ok((of, Some(etag(&answer).unwrap_or_default())))
     }
 
     /// The newest status of each context: the combined status lists just those.
@@ -203,6 +226,10 @@ fn unix(text: &str) -> i64 {
     let since =
         humantime::parse_rfc3339(&format!("{local}Z")).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     since.and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or_default()
+}
+
+fn etag(answer: &Answer) -> Option<String> {
+    Some(answer.headers.get(header::ETAG)?.to_str().ok()?.to_owned())
 }
 
 fn has_next(answer: &Answer) -> bool {

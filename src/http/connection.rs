@@ -104,6 +104,10 @@ fn read_body(shared: &Shared, wire: &Wire, rest: Vec<u8>, length: usize, held: &
     Ok(body)
 }
 
+/// What tiny_http answers for a request that nobody answered, as when it can't go on for want of descriptors. No answer
+/// of ours begins so.
+const DROPPED: &[u8] = b"HTTP/1.1 500 ";
+
 /// Writes the request to the front: our words, their method, target and chosen headers.
 fn hand_on(shared: &Shared, caller: Caller, head: &Head, body: &[u8]) -> Result<Wire, End> {
     let mut request = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", head.method, head.target);
@@ -144,6 +148,9 @@ fn bring_back(shared: &Shared, wire: &Wire, front: &Wire) -> Result<(), End> {
             None => {}
         }
     };
+    if bytes.starts_with(DROPPED) {
+        return Err(unanswered(&"it dropped the request").into());
+    }
     bytes.splice(status_line..status_line, *b"Connection: close\r\n");
     let deadline = Instant::now() + shared.limits.write;
     loop {

@@ -22,7 +22,7 @@ pub enum Door {
     Control,
 }
 
-/// A whole request. Dropping it unanswered answers 500.
+/// A whole request. Dropping it unanswered answers 503.
 pub struct Request {
     pub door: Door,
     /// As sent: `GET`, `POST`.

@@ -135,7 +135,10 @@ impl State {
         let Comment { number: pull, by, word, .. } = comment;
         let all = || self.asks.open.values().filter_map(|o| self.rows.deliveries.get(&o.key)?.ask.as_ref());
         let of_pull = |ask: &&Ask| ask.pull == pull && ask.repository == repository;
-        let said_already = all().rfind(of_pull).is_some_and(|last| (&last.by, &last.word) == (&by, &word));
+        let said_already = all().rfind(of_pull).is_some_and(|last| {
+            // After another build it is about something else.
+            (&last.by, &last.word, last.newest) == (&by, &word, self.rows.last_build_id)
+        });
         let is_writer = self.asks.writers.contains(&(repository.clone(), by.clone()));
         let is_full = !is_writer && all().count() >= ASKS_MAX;
         if !said_already && (is_full || all().filter(|a| a.by == by).count() >= ASKS_OF_ONE_MAX) {

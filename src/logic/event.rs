@@ -160,7 +160,7 @@ pub enum Word {
 pub enum Command {
     /// Build this pull request's head again. With `sha`, only if that still is the head.
     Rebuild { repository: String, pull: u64, sha: Option<String> },
-    /// Let the head that waits be built. With `sha` (all of it), only that head.
+    /// Let the head that waits be built. With `sha`, or digits of it that name no other, only that head.
     Approve { repository: String, pull: u64, sha: Option<String> },
     /// End what waits or runs. `by` names the person, for the status.
     Cancel { build: BuildId, by: String },

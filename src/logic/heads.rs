@@ -16,7 +16,8 @@ impl Pull {
     pub fn is_named_by(&self, digits: &str) -> bool {
         let head = &self.head_sha;
         let alone = || self.heads.iter().all(|other| other == head || !other.starts_with(digits));
-        let may_do = digits.len() >= DIGITS_MIN && self.heads.len() < HEADS_MAX;
+        let is_known = self.heads.len() < HEADS_MAX && self.heads.contains(head);
+        let may_do = digits.len() >= DIGITS_MIN && is_known;
         digits == head || (head.starts_with(digits) && may_do && alone())
     }
 

@@ -1,7 +1,7 @@
 //! Which repository it is. Whoever renames an organisation or a repository gives the old name away: a stranger may register
 //! it, and from then on GitHub answers for the stranger's repository under the name that is configured here. GitHub's
 //! number of a repository stays when it is renamed or transferred, and no other gets it. So the number is remembered when
-//! it is first heard, and what is about another number counts for nothing.
+//! it is first heard, and what GitHub says of another one counts for nothing.
 //!
 //! What is asked by name tells what that name stands for now. Deliveries are signed with the team's secret: of two numbers
 //! the one that they bear is the team's, unless the configuration says which it is. One that was late may bear the old
@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Answer, Effect, Found};
+use super::policy::RepositoryPolicy;
 use super::rows::{Repository, Rows};
 use super::state::{Row, State};
 use super::wording;
@@ -74,9 +75,12 @@ impl State {
 
     /// The configuration may say which number is meant.
     pub(super) fn take_ids(&mut self) {
-        let named = self.policy.repositories.iter().filter_map(|r| Some(Repository::new(&r.name, r.id?, None)));
-        for new in named.collect::<Vec<_>>() {
-            if self.rows.repository(&new.name).is_none_or(|known| known.id != new.id) {
+        let named = |r: &RepositoryPolicy| Some((r.name.clone(), Repository::new(&r.name, r.id?, None)));
+        let named = self.policy.repositories.iter().filter_map(named);
+        for (name, new) in named.collect::<Vec<_>>() {
+            if self.rows.repository(&name).is_none_or(|known| known.id != new.id) {
+                self.asks.forget(&name);
+                self.catch_up.set_list_aside(&name);
                 self.remember(new);
             }
         }

@@ -33,7 +33,7 @@ pub struct Policy {
 pub struct RepositoryPolicy {
     /// `owner/name`, as the configuration spells it.
     pub name: String,
-    /// GitHub's number for it, where the configuration says it; else the first that is heard.
+    /// GitHub's number for it, where the configuration says it.
     pub id: Option<u64>,
     pub clone_url: String,
     pub network: Network,

@@ -186,7 +186,7 @@ pub fn unheard(repository: &str, silence: Duration) -> String {
     format!("nothing was heard of {repository} for {silence}: no webhook came, and its pull requests can't be listed")
 }
 
-/// `id` was heard first under this name, or is configured; `instead` is what GitHub has there.
+/// `id` is the one that is meant; `instead` is what GitHub has there.
 pub fn another_repository(name: &str, id: u64, instead: u64) -> String {
     format!(
         "GitHub's {name} is repository {instead}, not {id}: has a stranger taken the name? Write the new name of \

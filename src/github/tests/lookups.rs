@@ -106,7 +106,7 @@ fn a_list_tells_whose_it_is() {
         let list = answer("200 OK", "ETag: W/\"1\"", parts[0]);
         let itself = (!parts[1].is_empty()).then(|| answer(parts[1], "", parts[2]));
         let next = if expected.contains(": ") { list.clone() } else { answer("304 Not Modified", "", "") };
-        let github = StandIn::start([Some(list), itself, Some(next)].into_iter().flatten().collect());
+        let github = StandIn::start([Some(list), itself.clone(), Some(next), itself].into_iter().flatten().collect());
         let (client, mut etags) = (github.client(LONG), Etags::default());
         let of = |list: &str| (list == "[7]").then(|| listed(7, Some(5)));
         let what = LookUp::Pulls { repository: "acme/app".into() };
@@ -140,5 +140,20 @@ fn listed(number: u64, id: Option<u64>) -> PullPayload {
         open: true,
         updated_at: 0,
         before: None,
+    }
+}
+
+/// GitHub has one ETag for all empty lists.
+#[test]
+fn an_empty_list_that_is_the_same_may_be_another_s() {
+    let whose = |id: u64| answer("200 OK", "ETag: W/\"r\"", &format!(r#"{{"id": {id}, "full_name": "acme/app"}}"#));
+    let (empty, same) = (answer("200 OK", "ETag: W/\"e\"", "[]"), || answer("304 Not Modified", "", ""));
+    let github = StandIn::start(vec![empty, whose(5), same(), same(), same(), whose(99), same(), same()]);
+    let (client, mut etags) = (github.client(LONG), Etags::default());
+    let what = LookUp::Pulls { repository: "acme/app".into() };
+    let mut ask = || client.look_up(&what, "/hook", &mut etags, &|_, _| Ok(Vec::new()));
+    assert!(matches!(ask(), Ok(Found::Pulls { of, .. }) if of.id == Some(5)));
+    for id in [5, 99, 99] {
+        assert_eq!(ask(), Ok(Found::Same(Identity { name: "acme/app".into(), id: Some(id) })));
     }
 }

@@ -90,7 +90,7 @@ fn an_unanswered_request_is_answered_anyway() {
             keep.send(request).unwrap();
         }
     });
-    assert_eq!(status(&house.ask(Door::Dashboard, "GET /drop HTTP/1.1\r\n\r\n")), 500);
+    assert_eq!(status(&house.ask(Door::Dashboard, "GET /drop HTTP/1.1\r\n\r\n")), 503);
     let answer = house.ask(Door::Dashboard, "GET /keep HTTP/1.1\r\n\r\n");
     assert_eq!(status(&answer), 503);
     assert!(answer.contains("\r\nRetry-After: 10\r\n"));
