@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::event::{Effect, Found, LookUp, Now, PostOutcome, PullPayload};
+use super::event::{Effect, Found, LookUp, Now, Post, PostOutcome, PullPayload};
 use super::outbox::{SILENCE_MAX, WAIT_MAX};
 use super::policy::Policy;
 use super::rows::{Pull, PullKey};
@@ -47,6 +47,8 @@ pub const LAG_MAX: Duration = Duration::from_secs(30);
 pub struct CatchUp {
     /// One question at a time, behind the statuses.
     in_flight: Option<LookUp>,
+    /// A status of the head that is asked about was posted meanwhile: the answer may be older.
+    overtaken: bool,
     pub(super) due: BTreeMap<LookUp, Duration>,
     /// Nothing is asked before: GitHub is away or wants a pause, and would say the same of every question.
     paused_until: Duration,
@@ -133,6 +135,12 @@ impl CatchUp {
         }
     }
 
+    /// GitHub was told something of this head.
+    pub fn told(&mut self, post: &Post) {
+        let is_about = |what: &LookUp| *what == statuses(&(post.repository.clone(), 0), &post.sha);
+        self.overtaken |= self.in_flight.as_ref().is_some_and(is_about);
+    }
+
     /// The repository's last list, and when it was asked for.
     pub fn last_list(&self, repository: &str) -> Option<(Duration, &[PullPayload])> {
         Some((*self.listed_at.get(repository)?, self.lists.get(repository)?))
@@ -181,6 +189,7 @@ impl CatchUp {
         let what = what.clone();
         self.due.remove(&what);
         self.in_flight = Some(what.clone());
+        self.overtaken = false;
         Some(what)
     }
 }
@@ -287,6 +296,9 @@ impl State {
                 if let Some(pulls) = pulls {
                     self.listed(now, repository, pulls);
                 }
+            }
+            (what @ LookUp::Statuses { .. }, Found::Statuses(_)) if self.catch_up.overtaken => {
+                self.catch_up.due.insert(what, now.mono);
             }
             (LookUp::Statuses { repository, sha }, Found::Statuses(shown)) => {
                 self.decide_first(now, &repository, &sha, &shown);

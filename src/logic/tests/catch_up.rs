@@ -283,3 +283,24 @@ fn the_queue_s_limit_does_not_lose_listed_heads() {
         "the last is lost"
     );
 }
+
+/// It may show what was there before the post, and that may be what the build ends with, too.
+#[test]
+fn an_answer_that_a_post_overtook_is_asked_for_again() {
+    check(expect![[r#"
+        asks shown
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s asks about statuses hang
+        1s reload
+            list of acme/app?
+            statuses of 1a2b?
+        2s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        3s asks about statuses work
+            deliveries of acme/app?
+            statuses of 1a2b?
+    "#]]);
+}
