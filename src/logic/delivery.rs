@@ -237,9 +237,7 @@ impl State {
         let Some(build) = self.rows.builds.get(&id).filter(spoke) else { return };
         let same_sha = |b: &Build| b.sha == build.sha && b.repository.eq_ignore_ascii_case(&build.repository);
         let speaks = |b: &&Build| b.id != id && same_sha(b) && !b.has_nothing_to_say();
-        // Who has a word already, or has not ended yet, may have been let in after a newer one.
-        let heir = self.rows.builds.values().filter(speaks).max_by_key(|b| (spoke(b), !b.state.is_end(), b.id));
-        if let Some(heir) = heir.map(|b| b.id) {
+        if let Some(heir) = self.rows.builds.values().rev().find(speaks).map(|b| b.id) {
             self.own_statuses(heir, 0, BuildId::MAX);
         }
     }
