@@ -24,7 +24,7 @@ const TRAILER: &str = "skip-checks: true";
 /// Understands the text of a file of checks, a stranger's or not; or says what is wrong in it.
 pub type Understand = fn(&str, bool) -> Result<Vec<CheckPolicy>, String>;
 
-/// What it says, if that ends the builder's part for now.
+/// What it says, if the daemon has to decide on that before anything is run.
 pub fn read(
     git: &Git,
     mirror: &Mirror,

@@ -101,7 +101,7 @@ impl Daemon {
         });
         match sweeper {
             Ok(sweeper) => self.sweeper = Some(sweeper),
-            Err(error) => log::warn!("old logs and trees stay for now: no thread for it: {error}"),
+            Err(error) => log::warn!("old logs and trees stay until the next sweep: no thread for this one: {error}"),
         }
     }
 

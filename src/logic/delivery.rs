@@ -202,9 +202,10 @@ impl State {
         }
     }
 
-    /// Of two builds of one sha the newest accepted one speaks, about its checks from `first` on: it takes the
-    /// word from builds with an id below `before`, unless the checks before `first` tell who is newer. One that waits for approval takes it only where nobody has a
-    /// result to lose, so that a stranger can't take a status away by opening a pull request.
+    /// Of two builds of one sha the newest accepted one speaks, about its checks from `first` on: it takes the word from
+    /// builds with an id below `before`, unless the checks before `first` tell who is newer. One that waits for approval
+    /// takes it only where nobody has a result to lose, so that a stranger can't take a status away by opening a pull
+    /// request.
     pub(super) fn own_statuses(&mut self, id: BuildId, first: usize, before: BuildId) {
         let Some(mut build) = self.rows.builds.remove(&id) else { return };
         // Whoever kept it from speaking may be history by now, and what it told before may not be what GitHub shows.
@@ -231,7 +232,8 @@ impl State {
         self.change(Row::Build(id));
     }
 
-    /// A build that waits again gives the word to the newest one of its sha that has something to say.
+    /// A build that waits again gives the word to the newest one of its sha that has something to say. Newest by its id: of
+    /// several, which was let in last is not stored, so an older build that was approved later can lose to it.
     pub(super) fn cede_statuses(&mut self, id: BuildId) {
         let spoke = |b: &&Build| b.checks.iter().any(|c| c.owns_status);
         let Some(build) = self.rows.builds.get(&id).filter(spoke) else { return };

@@ -3,7 +3,7 @@
 //! number of a repository stays when it is renamed or transferred, and no other gets it. So the number is remembered when
 //! it is first heard, and what GitHub says of another one counts for nothing.
 //!
-//! What is asked by name tells what that name stands for now. Deliveries are signed with the team's secret: of two numbers
+//! What is asked by name tells what that name stands for today. Deliveries are signed with the team's secret: of two numbers
 //! the one that they bear is the team's, unless the configuration says which it is. One that was late may bear the old
 //! name, and does not say that all is well again.
 
