@@ -127,6 +127,7 @@ fn build(id: i64) -> Build {
         reason: None,
         attempt: 0,
         asked: false,
+        accepted_order: Some(id),
         queued_at: 1_795_368_241,
         started_at: None,
         finished_at: None,

@@ -30,6 +30,9 @@ pub struct Build {
     pub attempt: u32,
     /// A person asked for this very build.
     pub asked: bool,
+    /// Grows with every build that is let in, at once or by a person's word; none while it waits for one. Of two builds
+    /// of one sha the higher speaks.
+    pub accepted_order: Option<i64>,
     /// UTC seconds since 1970, like all times here.
     pub queued_at: i64,
     pub started_at: Option<i64>,
@@ -202,14 +205,6 @@ impl Build {
         matches!(self.state, BuildState::WaitingForApproval | BuildState::Cancelled)
     }
 
-    /// Whether it speaks, or `other`, where they share a context among its first checks: that one was accepted later.
-    pub fn speaks_over(&self, other: &Build, first: usize) -> Option<bool> {
-        self.checks[..first].iter().find_map(|mine| {
-            let theirs = other.checks.iter().find(|c| c.context.eq_ignore_ascii_case(&mine.context))?;
-            (mine.owns_status != theirs.owns_status).then_some(mine.owns_status)
-        })
-    }
-
     /// Every check that is still wanted waits (again), described as `description`.
     pub fn reset_checks(&mut self, description: &str) {
         self.checks.iter_mut().filter(|c| c.state != CheckState::Skipped).for_each(|c| c.reset(description));
@@ -227,9 +222,10 @@ impl Build {
 }
 
 impl Build {
-    /// It may run as soon as there is a place.
-    pub fn queue(&mut self) {
+    /// It is let in: it may run as soon as there is a place.
+    pub fn queue(&mut self, accepted_order: i64) {
         self.state = BuildState::Queued;
+        self.accepted_order = Some(accepted_order);
         self.reason = None;
         self.reset_checks(wording::QUEUED);
     }
@@ -237,6 +233,7 @@ impl Build {
     /// It waits for a person's word, and `words` say which.
     pub fn wait_for_approval(&mut self, words: String) {
         self.state = BuildState::WaitingForApproval;
+        self.accepted_order = None;
         self.reset_checks(&words);
         self.reason = Some(words);
     }

@@ -56,13 +56,14 @@ impl State {
         if let Some(pull) = self.rows.pulls.get_mut(&key) {
             pull.approved_sha = Some(head.clone());
         }
+        let order = self.rows.next_accepted_order();
         let mut title = String::new();
         if let Some(build) = self.rows.builds.get_mut(&id) {
-            build.queue();
+            build.queue(order);
             title.clone_from(&build.title);
         }
         self.change(Row::Pull(key));
-        self.own_statuses(id, 0, BuildId::MAX);
+        self.own_statuses(id, 0);
         let result = format!("Approved {head} of {name} ({title}): build {id} is queued");
         Answer { build: Some(id), ..Answer::ok(result) }
     }

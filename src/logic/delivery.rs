@@ -180,6 +180,7 @@ impl State {
             reason: None,
             attempt: 0,
             asked,
+            accepted_order: Some(self.rows.next_accepted_order()),
             queued_at: now.wall,
             started_at: None,
             finished_at: None,
@@ -192,7 +193,7 @@ impl State {
         self.rows.last_build_id = id;
         self.rows.builds.insert(id, build);
         self.change(Row::Build(id));
-        self.own_statuses(id, 0, if may_build { BuildId::MAX } else { 0 });
+        self.own_statuses(id, 0);
         pull.last_build = Some(id);
         self.change(Row::Pull(pull.key()));
         self.rows.pulls.insert(pull.key(), pull);
@@ -202,11 +203,10 @@ impl State {
         }
     }
 
-    /// Of two builds of one sha the newest accepted one speaks, about its checks from `first` on: it takes the word from
-    /// builds with an id below `before`, unless the checks before `first` tell who is newer. One that waits for approval
-    /// takes it only where nobody has a result to lose, so that a stranger can't take a status away by opening a pull
-    /// request.
-    pub(super) fn own_statuses(&mut self, id: BuildId, first: usize, before: BuildId) {
+    /// Of two builds of one sha the one that was accepted last speaks, about its checks from `first` on. One that waits
+    /// for approval takes the word only where nobody has a result to lose, so that a stranger can't take a status away by
+    /// opening a pull request.
+    pub(super) fn own_statuses(&mut self, id: BuildId, first: usize) {
         let Some(mut build) = self.rows.builds.remove(&id) else { return };
         // Whoever kept it from speaking may be history by now, and what it told before may not be what GitHub shows.
         for mine in build.checks[first..].iter_mut().filter(|c| !c.owns_status) {
@@ -215,7 +215,7 @@ impl State {
         let mut disowned = Vec::new();
         let same_sha = |b: &&mut Build| b.sha == build.sha && b.repository.eq_ignore_ascii_case(&build.repository);
         for other in self.rows.builds.values_mut().filter(same_sha) {
-            let yields = before > 0 && build.speaks_over(other, first).unwrap_or(other.id < before);
+            let yields = other.accepted_order < build.accepted_order;
             let yields = yields || other.has_nothing_to_say() || other.pull == build.pull;
             for mine in &mut build.checks[first..] {
                 let same = |c: &&mut Check| c.owns_status && c.context.eq_ignore_ascii_case(&mine.context);
@@ -232,15 +232,15 @@ impl State {
         self.change(Row::Build(id));
     }
 
-    /// A build that waits again gives the word to the newest one of its sha that has something to say. Newest by its id: of
-    /// several, which was let in last is not stored, so an older build that was approved later can lose to it.
+    /// A build that waits again gives the word to the one of its sha that has something to say and was accepted last.
     pub(super) fn cede_statuses(&mut self, id: BuildId) {
         let spoke = |b: &&Build| b.checks.iter().any(|c| c.owns_status);
         let Some(build) = self.rows.builds.get(&id).filter(spoke) else { return };
         let same_sha = |b: &Build| b.sha == build.sha && b.repository.eq_ignore_ascii_case(&build.repository);
         let speaks = |b: &&Build| b.id != id && same_sha(b) && !b.has_nothing_to_say();
-        if let Some(heir) = self.rows.builds.values().rev().find(speaks).map(|b| b.id) {
-            self.own_statuses(heir, 0, BuildId::MAX);
+        let heirs = self.rows.builds.values().filter(speaks);
+        if let Some(heir) = heirs.max_by_key(|b| b.accepted_order).map(|b| b.id) {
+            self.own_statuses(heir, 0);
         }
     }
 }

@@ -19,6 +19,7 @@ impl State {
 
     /// The same for one build that no builder holds.
     pub(super) fn fit_build(&mut self, now: Now, id: BuildId) {
+        let order = self.rows.next_accepted_order();
         let Some(build) = self.rows.builds.get_mut(&id).filter(|b| !b.state.is_end()) else {
             return;
         };
@@ -36,7 +37,7 @@ impl State {
         }
         if let Some(pull) = self.rows.pulls.get(&key) {
             match (build.state, trust::may_build(&self.policy, pull)) {
-                (BuildState::WaitingForApproval, true) => build.queue(),
+                (BuildState::WaitingForApproval, true) => build.queue(order),
                 (_, false) => build.wait_for_approval(trust::words(&self.policy, pull)),
                 _ => {}
             }
@@ -44,12 +45,10 @@ impl State {
         if *build == before {
             return;
         }
-        let build_waits_again = (before.state, build.state) == (BuildState::Queued, BuildState::WaitingForApproval);
-        match (before.state, build.state) {
-            (BuildState::WaitingForApproval, BuildState::Queued) => self.own_statuses(id, 0, BuildId::MAX),
-            (_, BuildState::Queued) => self.own_statuses(id, before.checks.len(), id),
-            _ => self.own_statuses(id, before.checks.len(), 0),
-        }
+        let (was, is) = (before.state, build.state);
+        let let_in = (was, is) == (BuildState::WaitingForApproval, BuildState::Queued);
+        let build_waits_again = (was, is) == (BuildState::Queued, BuildState::WaitingForApproval);
+        self.own_statuses(id, if let_in { 0 } else { before.checks.len() });
         if build_waits_again {
             self.cede_statuses(id);
         }

@@ -123,6 +123,11 @@ impl Rows {
         pulls.chain(builds).chain(repositories).chain(deliveries).collect()
     }
 
+    /// The [`accepted_order`](Build::accepted_order) of a build that is let in now: above all that it can be compared with.
+    pub fn next_accepted_order(&self) -> i64 {
+        1 + self.builds.values().filter_map(|b| b.accepted_order).max().unwrap_or(0)
+    }
+
     /// Takes over a stored row.
     pub fn apply(&mut self, change: Change) {
         match change {

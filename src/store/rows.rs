@@ -9,7 +9,7 @@ use crate::logic::rows::{CLOSED_PULLS_MAX, KnownDelivery, Pull, Repository, Rows
 
 /// The columns of a build, in the order that [`build`] reads.
 pub const BUILD_COLUMNS: &str = "id, repository, pull, title, sha, base_ref, head_ref, state, reason, attempt, \
-     queued_at, started_at, finished_at, checks, asked";
+     queued_at, started_at, finished_at, checks, asked, accepted_order";
 
 /// The columns of a pull request, in the order that [`pull`] reads.
 const PULL_COLUMNS: &str = "repository, number, title, open, fork, head_sha, previous_head, head_ref, base_ref, \
@@ -99,17 +99,18 @@ pub fn build(row: &Row) -> Result<Build> {
         finished_at: row.get(12)?,
         checks: serde_json::from_str(&checks).with_context(|| format!("the checks of build {id} can't be read"))?,
         asked: row.get(14)?,
+        accepted_order: row.get(15)?,
     })
 }
 
 fn save_build(connection: &Connection, build: &Build) -> Result<()> {
     let sql = "INSERT INTO builds (id, repository, pull, title, sha, base_ref, head_ref, state, reason, attempt, \
-               queued_at, started_at, finished_at, checks, kept, asked) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+               queued_at, started_at, finished_at, checks, kept, asked, accepted_order) \
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
                ON CONFLICT (id) DO UPDATE SET base_ref = excluded.base_ref, state = excluded.state, \
                reason = excluded.reason, attempt = excluded.attempt, started_at = excluded.started_at, \
                finished_at = excluded.finished_at, checks = excluded.checks, kept = excluded.kept, \
-               asked = excluded.asked";
+               asked = excluded.asked, accepted_order = excluded.accepted_order";
     connection.prepare_cached(sql)?.execute(params![
         build.id,
         build.repository,
@@ -127,6 +128,7 @@ fn save_build(connection: &Connection, build: &Build) -> Result<()> {
         serde_json::to_string(&build.checks)?,
         !build.state.is_end() || !build.is_settled(),
         build.asked,
+        build.accepted_order,
     ])?;
     Ok(())
 }

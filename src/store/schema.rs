@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use rusqlite::Connection;
 
 /// One step for each version. Steps that were released are never changed; new ones are added.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     "
     CREATE TABLE builds (
         id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice
@@ -70,6 +70,12 @@ const STEPS: [&str; 6] = [
         id INTEGER NOT NULL, -- GitHub's number for the one that is meant
         instead TEXT -- JSON: what GitHub has under that name
     ) WITHOUT ROWID;
+",
+    // Of earlier builds only those that are loaded are ever compared, and their ids are nearly that order.
+    "
+    ALTER TABLE builds ADD COLUMN accepted_order INTEGER; -- none while it waits for approval
+    UPDATE builds SET accepted_order = id WHERE state <> 'waiting_for_approval'
+        AND (kept = 1 OR id IN (SELECT last_build FROM pulls));
 ",
 ];
 

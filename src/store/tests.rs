@@ -55,6 +55,7 @@ fn build(id: i64, repository: &str, pull: u64, state: BuildState) -> Build {
         reason: Some("because".to_owned()),
         attempt: 1,
         asked: true,
+        accepted_order: Some(id),
         queued_at: 1_775_000_000,
         started_at: None,
         finished_at: Some(-1),
@@ -166,7 +167,7 @@ fn a_database_of_a_newer_pilotlight_is_refused() {
     assert_eq!(
         room.error(),
         "the database DIR/pilotlight.db can't be opened: it was made by a newer pilotlight (schema 9, this one \
-         knows 6): install that one again"
+         knows 7): install that one again"
     );
 }
 

@@ -158,6 +158,7 @@ fn a_database_of_version_1_opens_with_all_that_is_in_it() {
     fill(&old, 500, 20);
     let changes = "
         UPDATE builds SET state = 'queued', kept = 1, finished_at = NULL WHERE id = 500;
+        UPDATE builds SET state = 'waiting_for_approval', kept = 1, finished_at = NULL WHERE id = 498;
         UPDATE pulls SET open = 0, closed_order = 1, last_result = 'failure' WHERE number = 3;
         UPDATE pulls SET approved_sha = head_sha, fork = 1, previous_head = 'aa' WHERE number = 4;
         INSERT INTO deliveries VALUES ('guid', 7, 1700000000, 500), ('guid', 8, 1700000000, NULL);
@@ -169,6 +170,8 @@ fn a_database_of_version_1_opens_with_all_that_is_in_it() {
     assert_eq!((rows.pulls.len(), rows.builds.len(), rows.deliveries.len()), (20, 20, 2));
     assert_eq!((rows.last_build_id, rows.builds[&500].state), (500, BuildState::Queued));
     assert!(rows.builds[&499].is_settled() && rows.builds[&499].title == "Change number 499");
+    let order = |id| rows.builds[&id].accepted_order;
+    assert_eq!((order(498), order(499), order(500)), (None, Some(499), Some(500)));
     let pull = |number| &rows.pulls[&(APP.to_owned(), number)];
     assert_eq!((pull(3).open, pull(3).closed_order, pull(3).last_result), (false, Some(1), Some(BuildState::Failure)));
     assert_eq!(pull(4).approved_sha.as_ref(), Some(&pull(4).head_sha));
@@ -181,7 +184,7 @@ fn a_database_of_version_1_opens_with_all_that_is_in_it() {
     Store::open(&path).unwrap().save(&[Change::Pull(with_others.clone())]).unwrap();
     assert_eq!(Store::open(&path).unwrap().load().unwrap().pulls[&with_others.key()], with_others);
     let version: i64 = Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
-    assert!(version >= 6);
+    assert!(version >= 7);
 
     assert_eq!(rows.repositories.len(), 0);
     let another = Identity { name: "acme/web".to_owned(), id: Some(99) };

@@ -304,6 +304,26 @@ fn who_waits_again_gives_the_word_back() {
     "#]]);
 }
 
+/// Build 3 has the higher id, and build 2 was let in after it.
+#[test]
+fn who_waits_again_gives_the_word_to_the_one_let_in_last() {
+    check(expect![[r#"
+        0s pull acme/app#5 opened 0a0b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#5 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        0s pull acme/app#6 opened 1a2b fork
+            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#6 SHA)
+        1s pull acme/app#7 opened 1a2b
+            202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
+        2s approve acme/app#6
+            200 #2 Approved 1a2b000000000000000000000000000000000000 of acme/app#6 (Make it shine): build 2 is queued; post #2 pilotlight: pending, Queued
+        3s reload approval=none
+        4s pull acme/app#8 opened 1a2b fork
+            202 #4 Accepted as build 4; lamp yellow: acme/app#8 is queued; post #4 pilotlight: pending, Queued
+        5s reload approval=forks
+            lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
+    "#]]);
+}
+
 #[test]
 fn strangers_get_no_secrets_even_when_approved() {
     check(expect![[r#"
