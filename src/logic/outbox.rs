@@ -29,8 +29,12 @@ const POSTS_A_MINUTE_FAST: usize = 60;
 const POST_SPACING: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// While more waits than may go at once they go this far apart: a build that ends meanwhile needs one word, not two.
+/// While more waits than may go at once they go this far apart, and all but ends wait until nothing has ended for so
+/// long: a build that ends meanwhile needs one word, not two. But a hundred heads are to be told of within a minute, less
+/// the time it takes to notice that GitHub is back.
 const CROWD_SPACING: Duration = Duration::from_millis(200);
+const CROWD_LULL: Duration = POST_SPACING;
+const CROWD_MAX: Duration = Duration::from_secs(55);
 
 /// Unreachable for longer than this, pilotlight says that it can't tell. A blip is no news.
 pub const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -48,6 +52,16 @@ pub struct Outbox {
     refused: BTreeMap<(BuildId, usize, StatusState), (Duration, u32)>,
     /// When the last posts went, oldest first.
     sent: VecDeque<Duration>,
+    /// More waits than may go at once.
+    crowd: Option<Crowd>,
+}
+
+#[derive(Clone, Debug)]
+struct Crowd {
+    since: Duration,
+    last_end: Duration,
+    /// What it takes to tell all of it.
+    needed: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -59,16 +73,22 @@ struct Outage {
 }
 
 impl Outbox {
-    /// The next post, if one may go now. At most one is under way: so an older word never overtakes a newer.
-    pub fn next(&mut self, rows: &Rows, dashboard_url: &str, now: Duration) -> Option<Post> {
-        if self.in_flight.is_some() || self.closed_until(rows, now).is_some_and(|t| t > now) {
+    /// The next post, if one may go now. At most one is under way: so an older word never overtakes a newer. `coming`:
+    /// heads that are about to be built.
+    pub fn next(&mut self, rows: &Rows, coming: usize, dashboard_url: &str, now: Duration) -> Option<Post> {
+        if self.in_flight.is_some() || self.closed_until(now).is_some_and(|t| t > now) {
             return None;
         }
-        let due = |&(b, check): &(&Build, usize)| self.held_until(b, check).is_none_or(|t| t <= now);
+        self.count_crowd(unsettled(rows).count() + coming, now);
+        let lull = self.lull_until();
+        let due = |&(b, check): &(&Build, usize)| self.held_until(b, check, lull).is_none_or(|t| t <= now);
         let (build, check) =
             unsettled(rows).filter(due).min_by_key(|(build, check)| urgency(build, &build.checks[*check]))?;
         let truth = &build.checks[check];
         let (state, description) = truth.outward();
+        if let Some(crowd) = self.crowd.as_mut().filter(|_| is_urgent(build, truth)) {
+            crowd.last_end = now;
+        }
         self.in_flight = Some((build.id, check));
         self.sent.push_back(now);
         while self.sent.len() > POSTS_A_MINUTE_FAST {
@@ -133,8 +153,9 @@ impl Outbox {
         if self.in_flight.is_some() {
             return self.silence_ends(now);
         }
-        let closed = self.closed_until(rows, now).filter(|t| *t > now);
-        let waiting = unsettled(rows).map(|(b, check)| self.held_until(b, check).max(closed).unwrap_or(now)).min();
+        let (closed, lull) = (self.closed_until(now).filter(|t| *t > now), self.lull_until());
+        let waiting =
+            unsettled(rows).map(|(b, check)| self.held_until(b, check, lull).max(closed).unwrap_or(now)).min();
         [waiting, self.silence_ends(now)].into_iter().flatten().min()
     }
 
@@ -169,33 +190,51 @@ impl Outbox {
         if wait.is_some() {
             self.pause(retry_at);
         }
+        self.crowd = None;
         self.outage = Some(Outage { since, tries: tries + 1, retry_at, error: error.to_owned() });
     }
 
-    /// Until when one status is held back, for reasons of its own.
-    fn held_until(&self, build: &Build, check: usize) -> Option<Duration> {
+    /// Until when one status is held back, for reasons of its own or in a crowd.
+    fn held_until(&self, build: &Build, check: usize, lull: Option<Duration>) -> Option<Duration> {
         let token = self.token.get(&build.repository).map(|(until, _)| *until);
         let (state, _) = build.checks[check].outward();
         let refused = self.refused.get(&(build.id, check, state)).map(|(until, _)| *until);
-        token.max(refused)
+        token.max(refused).max(lull.filter(|_| !is_urgent(build, &build.checks[check])))
     }
 
     /// Until when nothing may be posted at all.
-    fn closed_until(&self, rows: &Rows, now: Duration) -> Option<Duration> {
+    fn closed_until(&self, now: Duration) -> Option<Duration> {
         let outage = self.outage.as_ref().map(|o| o.retry_at);
-        outage.max(self.paced_until(rows, now)).max(self.paused_until)
+        outage.max(self.paced_until(now)).max(self.paused_until)
     }
 
     /// Until when GitHub should not be asked to write again.
-    fn paced_until(&self, rows: &Rows, now: Duration) -> Option<Duration> {
+    fn paced_until(&self, now: Duration) -> Option<Duration> {
         let last = *self.sent.back()?;
-        let lately = self.sent.iter().filter(|at| last - **at < MINUTE).count();
-        let is_crowd = || lately + unsettled(rows).count() > POSTS_A_MINUTE_FAST;
-        match lately {
-            POSTS_A_MINUTE_FAST => Some(last + POST_SPACING),
-            _ if now < last + CROWD_SPACING && is_crowd() => Some(last + CROWD_SPACING),
-            _ => None,
-        }
+        let spacing = if self.lately(now) < POSTS_A_MINUTE_FAST { CROWD_SPACING } else { POST_SPACING };
+        let is_paced = self.crowd.is_some() || spacing == POST_SPACING;
+        is_paced.then_some(last + spacing).filter(|t| *t > now)
+    }
+
+    /// Takes in how many statuses wait or will soon.
+    fn count_crowd(&mut self, wanted: usize, now: Duration) {
+        let at_once = POSTS_A_MINUTE_FAST - self.lately(now);
+        let times = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let needed = |surplus| CROWD_SPACING * times(at_once) + POST_SPACING * times(surplus);
+        let (since, last_end) = self.crowd.as_ref().map_or((now, now), |crowd| (crowd.since, crowd.last_end));
+        let surplus = wanted.checked_sub(at_once).filter(|surplus| *surplus > 0);
+        self.crowd = surplus.map(|surplus| Crowd { since, last_end, needed: needed(surplus) });
+    }
+
+    /// Until when a crowd waits for builds to end.
+    fn lull_until(&self) -> Option<Duration> {
+        let latest = |crowd: &Crowd| (crowd.since + CROWD_MAX).saturating_sub(crowd.needed);
+        self.crowd.as_ref().map(|crowd| latest(crowd).min(crowd.last_end + CROWD_LULL))
+    }
+
+    /// The posts of the last minute.
+    fn lately(&self, now: Duration) -> usize {
+        self.sent.iter().filter(|at| now - **at < MINUTE).count()
     }
 
     fn silence_ends(&self, now: Duration) -> Option<Duration> {
@@ -207,6 +246,11 @@ impl Outbox {
 fn unsettled(rows: &Rows) -> impl Iterator<Item = (&Build, usize)> {
     let all = rows.builds.values().flat_map(|b| (0..b.checks.len()).map(move |check| (b, check)));
     all.filter(|(b, check)| !b.checks[*check].is_settled())
+}
+
+/// People wait for an end.
+fn is_urgent(build: &Build, check: &Check) -> bool {
+    urgency(build, check).0 == 0
 }
 
 /// What goes first, by the smallest. Ends, since people wait for them, the oldest first. Then the first words about a head,

@@ -258,7 +258,8 @@ impl State {
             self.shown = Some(panel.clone());
             self.effects.push(Effect::Show(panel));
         }
-        if let Some(post) = self.outbox.next(&self.rows, &self.policy.dashboard_url, now.mono) {
+        let coming = self.catch_up.undecided.len();
+        if let Some(post) = self.outbox.next(&self.rows, coming, &self.policy.dashboard_url, now.mono) {
             self.untell(&post);
             self.effects.push(Effect::Post(post));
         }

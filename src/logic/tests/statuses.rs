@@ -1,5 +1,8 @@
 //! What GitHub is told, when, and what happens while it does not listen.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use expect_test::expect;
 
 use super::scenario::{check, play};
@@ -250,7 +253,7 @@ fn after_sixty_posts_in_a_minute_they_go_one_a_second() {
     let came = play(&format!("with checks={}\n0s pull acme/app#7 opened 1a2b\n1m wait", checks.join(",")));
     let paced: Vec<_> = came.lines().skip_while(|l| !l.contains("c59:")).map(str::trim).collect();
     let post = |n: u8| format!("post #1 c{n}: pending, Queued");
-    let expected = [&post(59), "(12s 800ms)", &post(60), "(13s 800ms)", &post(61), "(14s 800ms)", &post(62), "1m wait"];
+    let expected = [&post(59), "(13s 800ms)", &post(60), "(14s 800ms)", &post(61), "(15s 800ms)", &post(62), "1m wait"];
     assert_eq!(paced, expected);
 }
 
@@ -268,4 +271,25 @@ fn in_a_crowd_an_end_is_the_first_word() {
         "one was tried when GitHub was away: {came}"
     );
     assert_eq!((words("post #2 c"), words("post #3 c")), (30, 30), "they wait");
+}
+
+/// However fast builds end: those at the end of the queue are told of before it is too late.
+#[test]
+fn in_a_crowd_each_head_is_told_of_within_a_minute() {
+    let opened: String = (1..=100).map(|n| format!("0s pull acme/app#{n} opened {n:04x}\n")).collect();
+    for each in [1, 300, 700, 1000, 3000] {
+        let ends: String = (1..=100).map(|n| format!("{}ms passes #{n}\n", each * n)).collect();
+        let came = play(&format!("with checks=c\n0s posts fail timeout\n{opened}0s posts work\n{ends}8m wait"));
+        let (mut at, mut told) = (Duration::ZERO, BTreeMap::new());
+        for line in came.lines() {
+            let time = line.trim_start_matches('(').split([')', 'p', 'w']).next().unwrap_or_default().trim();
+            at = humantime::parse_duration(time).unwrap_or(at);
+            for (i, word) in line.match_indices("post #") {
+                let build = line[i + word.len()..].split(' ').next();
+                told.entry(build.map(str::to_owned)).or_insert(at);
+            }
+        }
+        let last = told.values().max().copied().unwrap_or_default();
+        assert!(told.len() == 100 && last < Duration::from_secs(60), "a build each {each} ms, {last:?}: {came}");
+    }
 }
