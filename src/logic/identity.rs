@@ -135,6 +135,11 @@ impl Rows {
         self.repository(name).is_some_and(Repository::is_another)
     }
 
+    /// Whether it is not even the same one with another owner: nothing is to be said there.
+    pub fn is_replaced(&self, name: &str) -> bool {
+        self.repository(name).is_some_and(|known| known.instead.as_ref().is_some_and(|new| new.id != Some(known.id)))
+    }
+
     fn repository(&self, name: &str) -> Option<&Repository> {
         self.repositories.get(&name.to_ascii_lowercase())
     }

@@ -242,9 +242,10 @@ impl Outbox {
     }
 }
 
-/// The statuses that GitHub should hear of.
+/// The statuses that GitHub should hear of, but not for another repository that has the name now.
 fn unsettled(rows: &Rows) -> impl Iterator<Item = (&Build, usize)> {
-    let all = rows.builds.values().flat_map(|b| (0..b.checks.len()).map(move |check| (b, check)));
+    let ours = rows.builds.values().filter(|b| !rows.is_replaced(&b.repository));
+    let all = ours.flat_map(|b| (0..b.checks.len()).map(move |check| (b, check)));
     all.filter(|(b, check)| !b.checks[*check].is_settled())
 }
 

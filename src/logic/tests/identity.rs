@@ -21,14 +21,14 @@ fn a_stranger_s_repository_under_the_old_name_is_not_built() {
             log: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours; lamp red+yellow: Can't tell: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours
         61s wait
         70s rebuild acme/app#7
-            202 #2 Accepted as build 2; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2
         80s crash
             lamp red+yellow: Can't tell: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours
         2m listed acme/app id=99 #8:bad3
         5m wait
         5m listed acme/app #7:1a2b@0 #9:3c4d
         (5m 20s)
-            lamp yellow: acme/app#7 is queued; start #2 pilotlight
+            lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
             lamp yellow: acme/app#9 is queued; post #3 pilotlight: pending, Queued
         6m wait
     "#]]);
@@ -46,13 +46,12 @@ fn a_stranger_s_empty_list_closes_nothing_and_what_runs_goes_on() {
         (1m)
             log: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours; lamp red+yellow: Can't tell: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours
         61s passes #1
-            post #1 pilotlight: pending, Running
-            post #1 pilotlight: success, Passed in 41s
         5m pull acme/app#9 opened 5e6f
-            202 #3 Accepted as build 3; post #3 pilotlight: pending, Queued
+            202 #3 Accepted as build 3
         6m listed acme/app #9:5e6f@300 #8:3c4d@0 #7:1a2b@0
         (7m)
-            lamp yellow: acme/app#9 is queued; start #2 pilotlight
+            lamp yellow: acme/app#9 is queued; post #1 pilotlight: success, Passed in 41s; start #2 pilotlight
+            post #3 pilotlight: pending, Queued
         7m wait
     "#]]);
 }
@@ -70,7 +69,7 @@ fn a_late_delivery_does_not_say_that_all_is_well() {
         (1m)
             log: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours; lamp red+yellow: Can't tell: GitHub's acme/app is repository 99, not 774: has a stranger taken the name? Write the new name of yours in the configuration, or id = 99 below this one if that is yours
         61s pull acme/app#7 synchronize 3c4d
-            202 #2 Accepted as build 2; post #2 pilotlight: pending, Queued
+            202 #2 Accepted as build 2
         62s show #2
             #2 queued, attempt 0, base main; pilotlight Queued: Queued
         9m wait
