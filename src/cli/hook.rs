@@ -14,7 +14,7 @@ use crate::lights::terminal::harmless;
 const EVENTS: [&str; 3] = ["pull_request", "issue_comment", "status"];
 
 pub fn run(config_path: &Path, word: HookWord) -> Result<(), Failure> {
-    let config = Config::read(config_path)?.with_secrets(&secrets::surroundings(config_path)?)?;
+    let config = secrets::with_secrets(Config::read(config_path)?, config_path)?;
     match word {
         HookWord::Show => Ok(show(&config)?),
         HookWord::Install { url, repository, token_file } => {

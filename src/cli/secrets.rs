@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::config::{CREDSTORE, ConfigError, DEFAULT_PATH, Secret, Surroundings};
+use crate::config::{CREDSTORE, Config, ConfigError, DEFAULT_PATH, Secret, Surroundings};
 
 /// The names of the daemon's own.
 pub const TOKEN: &str = "github-token";
@@ -15,17 +15,13 @@ const ENCRYPTED: &str = "/etc/credstore.encrypted";
 /// What the daemon was given when it was started, in the clear: there while it runs, and for root and itself alone.
 const OF_THE_DAEMON: &str = "/run/credentials/pilotlight.service";
 
-/// How a unit is told of a secret, see systemd.exec(5).
-const CREDENTIAL_KEYS: [&str; 4] =
-    ["LoadCredential", "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted"];
-
 /// How a secret is kept.
 pub enum Kept {
     Plain(PathBuf),
     /// By `systemd-creds encrypt`.
     Encrypted(PathBuf),
-    /// In a way that only a drop-in knows.
-    Running(PathBuf),
+    /// By an administrator, as a drop-in says.
+    Elsewhere(PathBuf),
 }
 
 impl Kept {
@@ -37,10 +33,13 @@ impl Kept {
         }
         let plain = || there(CREDSTORE).map(Kept::Plain);
         let encrypted = || there(ENCRYPTED).map(Kept::Encrypted);
+        let running = || there(OF_THE_DAEMON).map(Kept::Elsewhere);
         // systemd has one way for a name: that of the drop-in.
-        match has_drop_in(name) {
-            true => encrypted().or_else(|| there(OF_THE_DAEMON).map(Kept::Running)).or_else(plain),
-            false => plain().or_else(encrypted),
+        match drop_in(&unit(), name) {
+            Some(DropIn::File(file)) => running().or(Some(Kept::Elsewhere(file))),
+            Some(DropIn::EncryptedFile(file)) => Some(Kept::Encrypted(file)),
+            Some(DropIn::Otherwise) => encrypted().or_else(running).or_else(plain),
+            None => plain().or_else(encrypted),
         }
     }
 
@@ -58,14 +57,16 @@ impl Kept {
     pub fn problem(&self, name: &str) -> Option<String> {
         let Kept::Encrypted(file) = self else { return None };
         let cure = format!("`systemctl edit pilotlight`, and there [Service] and LoadCredentialEncrypted={name}");
-        (!has_drop_in(name)).then(|| format!("{} is there, but systemd does not look for it: {cure}", file.display()))
+        drop_in(&unit(), name)
+            .is_none()
+            .then(|| format!("{} is there, but systemd does not look for it: {cure}", file.display()))
     }
 
     /// # Errors
     /// It can't be read, is none, or was encrypted for another box.
     pub fn read(&self, name: &str) -> Result<Secret, ConfigError> {
         let file = match self {
-            Kept::Plain(file) | Kept::Running(file) => return Secret::read(file),
+            Kept::Plain(file) | Kept::Elsewhere(file) => return Secret::read(file),
             Kept::Encrypted(file) => file,
         };
         let wrong =
@@ -81,29 +82,79 @@ impl Kept {
     }
 }
 
-/// Whether the unit is told of another way to this secret than its own `LoadCredential=NAME`.
-fn has_drop_in(name: &str) -> bool {
-    let output = Command::new("systemctl").args(["cat", "pilotlight.service"]).output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    let is_way = |line: &str| {
-        let (key, value) = line.split_once('=')?;
-        let rest = value.strip_prefix(name)?;
-        let is_own = key == "LoadCredential" && rest.is_empty();
-        Some(CREDENTIAL_KEYS.contains(&key) && !is_own && (rest.is_empty() || rest.starts_with(':')))
-    };
-    text.lines().any(|line| is_way(line.trim()) == Some(true))
+/// Another way to a secret than the unit's own `LoadCredential=NAME`, see systemd.exec(5).
+#[derive(Debug, PartialEq)]
+enum DropIn {
+    File(PathBuf),
+    EncryptedFile(PathBuf),
+    /// By its name, or with the secret in the drop-in.
+    Otherwise,
 }
 
-/// What the daemon finds around itself, as far as a person's shell can know.
+/// What the drop-ins of `unit` say last about a secret.
+fn drop_in(unit: &str, name: &str) -> Option<DropIn> {
+    let way = |line: &str| {
+        let (key, value) = line.trim().split_once('=')?;
+        let rest = value.strip_prefix(name)?;
+        let file = rest.strip_prefix(':').filter(|file| file.starts_with('/')).map(PathBuf::from);
+        match (key, file) {
+            _ if !rest.is_empty() && !rest.starts_with(':') => None,
+            ("LoadCredential", None) if rest.is_empty() => None,
+            ("LoadCredential", Some(file)) => Some(DropIn::File(file)),
+            ("LoadCredentialEncrypted", Some(file)) => Some(DropIn::EncryptedFile(file)),
+            ("LoadCredential" | "LoadCredentialEncrypted" | "SetCredential" | "SetCredentialEncrypted", _) => {
+                Some(DropIn::Otherwise)
+            }
+            _ => None,
+        }
+    };
+    unit.lines().filter_map(way).next_back()
+}
+
+/// The daemon's unit with its drop-ins; nothing where there is none.
+fn unit() -> String {
+    let output = Command::new("systemctl").args(["cat", "pilotlight.service"]).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+}
+
+/// `config`, which is that of `path`, with the secrets that its daemon has, as far as a person's shell can know.
 ///
 /// # Errors
-/// A secret is there and can't be read.
-pub fn surroundings(config_path: &Path) -> Result<Surroundings, ConfigError> {
+/// A secret that it does not name a file for is there and can't be read, or one is missing.
+pub fn with_secrets(config: Config, path: &Path) -> Result<Config, ConfigError> {
     let mut around = Surroundings::of_process();
     if around.credentials_dir.is_none() {
-        let read = |name| Kept::find(config_path, name).map(|kept| kept.read(name)).transpose();
-        around.github_token = read(TOKEN)?.or(around.github_token);
-        around.webhook_secret = read(WEBHOOK)?.or(around.webhook_secret);
+        let read = |named: &Option<PathBuf>, name| {
+            let kept = if named.is_none() { Kept::find(path, name) } else { None };
+            kept.map(|kept| kept.read(name)).transpose()
+        };
+        around.github_token = read(&config.github.token_file, TOKEN)?.or(around.github_token);
+        around.webhook_secret = read(&config.webhook.secret_file, WEBHOOK)?.or(around.webhook_secret);
     }
-    Ok(around)
+    config.with_secrets(&around)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drop_ins_say_where_a_secret_is() {
+        let own = "# /usr/lib/systemd/system/pilotlight.service\n[Service]\nLoadCredential=github-token\n";
+        let table = [
+            ("", None),
+            ("LoadCredential=github-token-2:/x", None),
+            ("#LoadCredential=github-token:/x", None),
+            ("LoadCredential=webhook-secret:/x", None),
+            ("LoadCredential=github-token:/x", Some(DropIn::File("/x".into()))),
+            (" LoadCredentialEncrypted=github-token:/x\n", Some(DropIn::EncryptedFile("/x".into()))),
+            ("LoadCredential=github-token:/x\nLoadCredential=github-token:/y", Some(DropIn::File("/y".into()))),
+            ("LoadCredential=github-token:from-the-host", Some(DropIn::Otherwise)),
+            ("LoadCredentialEncrypted=github-token", Some(DropIn::Otherwise)),
+            ("SetCredential=github-token:/is/no/path", Some(DropIn::Otherwise)),
+        ];
+        for (added, said) in table {
+            assert_eq!(drop_in(&format!("{own}{added}"), TOKEN), said, "{added}");
+        }
+    }
 }

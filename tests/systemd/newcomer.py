@@ -242,6 +242,13 @@ def encrypted(desk):
     row("nothing plain is beside them, and they are as they were", left, left == before)
     build = desk.push(REPOSITORY, "echo with secrets that were encrypted").end()
     row("a pull request", build.last["description"], build.last["state"] == "success")
+    # A path that only the drop-in knows, while no daemon holds what is in it.
+    desk.box.run("cd /etc/systemd/system/pilotlight.service.d; cp encrypted.conf /root; sed -i 's|^.*=github-token|LoadCredential="
+                 "github-token:/root/the-token|' encrypted.conf; systemd-creds decrypt /etc/credstore.encrypted/github-token "
+                 "/root/the-token; systemctl daemon-reload; systemctl stop pilotlight")
+    said = desk.typed("pilotlight check")
+    row("a drop-in with a path, and no daemon", desk.bad(), "brings /root/the-token" in said and not re.search("^BAD", said, re.M))
+    desk.box.run("mv /root/encrypted.conf /etc/systemd/system/pilotlight.service.d; systemctl daemon-reload; systemctl start pilotlight")
 
 
 def put_back(desk):

@@ -63,7 +63,7 @@ fn secret(about: &str, kept: &Kept, credential: &str) -> Finding {
     match kept {
         Kept::Plain(file) => mode(about, file),
         Kept::Encrypted(file) => Finding::good(about, format!("{} is encrypted", file.display())),
-        Kept::Running(file) => Finding::good(about, format!("a drop-in of the unit's brings {}", file.display())),
+        Kept::Elsewhere(file) => Finding::good(about, format!("a drop-in of the unit's brings {}", file.display())),
     }
 }
 

@@ -54,7 +54,7 @@ fn examine(config: Config, path: &Path, offline: bool) -> Vec<Finding> {
     let mut findings = vec![Finding::good("configuration", format!("{} is in order", path.display()))];
     findings.extend(here::findings(&config, path));
     findings.extend(hardware::findings(Path::new("/sys"), &config.state_dir));
-    let with_secrets = secrets::surroundings(path).and_then(|around| config.clone().with_secrets(&around));
+    let with_secrets = secrets::with_secrets(config.clone(), path);
     let config = match with_secrets {
         Ok(config) => config,
         Err(error) => {

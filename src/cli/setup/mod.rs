@@ -167,7 +167,7 @@ fn offer_hook(place: &Place, config: &Config, options: &Options) -> Result<(), F
     if config.webhook.listen.is_none() {
         return Ok(());
     }
-    let config = config.clone().with_secrets(&secrets::surroundings(&place.config)?)?;
+    let config = secrets::with_secrets(config.clone(), &place.config)?;
     let asked = options.hook_token_file.is_none() && options.hook_url.is_none();
     if asked && hook::is_well(&config)? {
         return Ok(());
