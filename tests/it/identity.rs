@@ -117,8 +117,9 @@ fn a_repository_that_was_made_anew_is_built_once_its_hook_or_the_configuration_h
     let config =
         config.line(&format!("id = {}", ours())).line("[[repository.check]]\ncontext = \"test\"\nrun = \"true\"");
     scene.daemon.room.write_config(&config);
+    let logged = scene.daemon.logged();
     look(&scene);
-    scene.daemon.wait_for_log("the lamp: Can't tell: GitHub's acme/app is repository 99");
+    scene.daemon.wait_for_log_after(logged, "the lamp: Can't tell: GitHub's acme/app is repository 99");
     let (code, answer) = scene.daemon.hook("pull_request", &open(3, &anew, ANOTHER), false);
     assert_eq!(code, 200);
     assert!(answer["result"].as_str().is_some_and(|words| words.starts_with("Nothing to build: GitHub's acme/app")));
