@@ -246,7 +246,7 @@ impl Daemon {
         let mut rows = self.store.load()?;
         start::no_number_twice(&mut rows, &self.config.state_dir);
         let policy = self.config.policy(&self.dashboard_url);
-        let (state, decision) = State::load_on(rows, policy, now, self.space.short.clone());
+        let (state, decision) = State::load(rows, policy, now, self.space.short.clone());
         self.store.probe()?;
         self.store.save(&decision.changes)?;
         self.state = state;

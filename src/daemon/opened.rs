@@ -125,11 +125,11 @@ impl Opened {
 
 impl Kept {
     fn load(config: &Config, dashboard_url: &str) -> Result<Kept> {
-        let (mut store, mut rows, _) = Store::open_or_begin_anew(&config.database())?;
+        let (mut store, mut rows) = Store::open_or_begin_anew(&config.database())?;
         no_number_twice(&mut rows, &config.state_dir);
         let now = Now { mono: Duration::ZERO, wall: super::wall(SystemTime::now()) };
         let space = space::Space::look(config);
-        let (state, first) = State::load_on(rows, config.policy(dashboard_url), now, space.short.clone());
+        let (state, first) = State::load(rows, config.policy(dashboard_url), now, space.short.clone());
         store.save(&first.changes).context("the state can't be saved")?;
         Ok(Kept { store, state, space, first: first.effects })
     }

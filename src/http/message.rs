@@ -80,12 +80,6 @@ impl Response {
         let body = serde_json::to_vec(value).expect("our own answers have string keys only");
         Self { status, content_type: "application/json", headers: Vec::new(), body: Body::Bytes(body) }
     }
-
-    #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
 }
 
 impl Body {

@@ -124,8 +124,9 @@ fn echo(request: Request) {
         "query": request.query, "host": request.host, "body": request.body.len(),
         "uid": request.peer_uid, "headers": headers,
     });
-    let answer = Response::json(200, &seen).with_header("X-Test", "yes");
-    request.answer(answer.with_header("X-Bad", "a\r\nb"));
+    let mut answer = Response::json(200, &seen);
+    answer.headers.extend([("X-Test", "yes".to_owned()), ("X-Bad", "a\r\nb".to_owned())]);
+    request.answer(answer);
 }
 
 fn post(headers: &str, body: &str) -> String {

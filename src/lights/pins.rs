@@ -1,4 +1,4 @@
-//! Which pins: boards by name, the 40-pin header, and what is impossible. Pure.
+//! Which pins: boards by name, and what is impossible. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,28 +13,19 @@ pub struct Pins {
     pub green: u8,
 }
 
-/// A board that people already have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Preset {
-    /// For `[lights] preset`.
-    pub name: &'static str,
-    /// As its maker calls it.
-    pub board: &'static str,
-    pub pins: Pins,
-}
-
-/// Every board known by name; the first one's pins are the default.
-pub const PRESETS: &[Preset] = &[
-    board("pi-stop-a-plus", "Pi-Stop at A+", 21, 20, 16),
-    board("pi-stop-b-plus", "Pi-Stop at B+", 13, 19, 26),
-    board("pi-stop-a", "Pi-Stop at A", 7, 8, 25),
-    board("pi-stop-b", "Pi-Stop at B", 10, 9, 11),
-    board("pi-stop-c", "Pi-Stop at C", 18, 15, 14),
-    board("pi-stop-d", "Pi-Stop at D", 2, 3, 4),
-    board("pi-traffic", "Low Voltage Labs PI-TRAFFIC", 9, 10, 11),
-    board("traffic-hat", "Traffic HAT", 24, 23, 22),
-    board("traffic-phat", "Traffic pHAT", 25, 24, 23),
-    board("jamhat", "JamHat, row 1", 5, 12, 16),
+/// Boards that people already have, by their name for `[lights] preset`; hardware.md says how their makers call them.
+/// The first one's pins are the default.
+pub const PRESETS: [(&str, Pins); 10] = [
+    ("pi-stop-a-plus", wired(21, 20, 16)),
+    ("pi-stop-b-plus", wired(13, 19, 26)),
+    ("pi-stop-a", wired(7, 8, 25)),
+    ("pi-stop-b", wired(10, 9, 11)),
+    ("pi-stop-c", wired(18, 15, 14)),
+    ("pi-stop-d", wired(2, 3, 4)),
+    ("pi-traffic", wired(9, 10, 11)),
+    ("traffic-hat", wired(24, 23, 22)),
+    ("traffic-phat", wired(25, 24, 23)),
+    ("jamhat", wired(5, 12, 16)),
 ];
 
 /// The first and last BCM number on the 40-pin header that a lamp can have; 0 and 1 read the EEPROM of HATs.
@@ -44,30 +35,16 @@ const BCM_MAX: u8 = 27;
 /// Names offered when one is unknown: as many as a glance takes in.
 const NEAREST_NAMES_MAX: usize = 3;
 
-/// Physical pin on the 40-pin header, by BCM number.
-const HEADER: [u8; 28] =
-    [27, 28, 3, 5, 7, 29, 31, 26, 24, 21, 19, 23, 32, 33, 8, 10, 36, 11, 12, 35, 38, 40, 15, 16, 18, 22, 37, 13];
+/// Pins with another job on most boards, which may move or light their LED: I2C, SPI, the serial console.
+const SECOND_JOBS: [u8; 9] = [2, 3, 7, 8, 9, 10, 11, 14, 15];
 
-/// Jobs that pins have on most boards besides being pins.
-const SECOND_JOBS: &[(u8, &str)] = &[
-    (2, "I2C data, with a fixed pull-up: its LED may glow before pilotlight starts"),
-    (3, "I2C clock, with a fixed pull-up: its LED may glow before pilotlight starts"),
-    (7, "an SPI chip select, pulled up at boot"),
-    (8, "an SPI chip select, pulled up at boot"),
-    (9, "SPI (MISO): leave SPI off"),
-    (10, "SPI (MOSI): leave SPI off"),
-    (11, "SPI (clock): leave SPI off"),
-    (14, "the serial console's output: turn the console off, or it flickers at boot"),
-    (15, "the serial console's input: turn the console off"),
-];
-
-const fn board(name: &'static str, board: &'static str, red: u8, yellow: u8, green: u8) -> Preset {
-    Preset { name, board, pins: Pins { red, yellow, green } }
+const fn wired(red: u8, yellow: u8, green: u8) -> Pins {
+    Pins { red, yellow, green }
 }
 
 impl Default for Pins {
     fn default() -> Pins {
-        PRESETS[0].pins
+        PRESETS[0].1
     }
 }
 
@@ -80,10 +57,10 @@ impl Pins {
 
 /// The pins of the board of that name; an unknown name is answered with its nearest.
 pub fn preset(name: &str) -> Result<Pins, String> {
-    if let Some(found) = PRESETS.iter().find(|p| p.name == name) {
-        return Ok(found.pins);
+    if let Some(found) = PRESETS.iter().find(|(known, _)| *known == name) {
+        return Ok(found.1);
     }
-    let mut names: Vec<&str> = PRESETS.iter().map(|p| p.name).collect();
+    let mut names: Vec<&str> = PRESETS.iter().map(|(name, _)| *name).collect();
     names.sort_by_key(|known| distance(name, known));
     let nearest: Vec<String> = names.iter().take(NEAREST_NAMES_MAX).map(|n| format!("`{n}`")).collect();
     Err(format!("no board is called {name:?}; the nearest are {} (hardware.md has all)", nearest.join(", ")))
@@ -107,23 +84,9 @@ pub fn check(pins: Pins) -> Result<(), String> {
     Ok(())
 }
 
-/// What to mind about pins that are possible, one sentence each.
-pub fn notes(pins: Pins) -> Vec<String> {
-    let of = |(colour, pin): (&str, u8)| {
-        let (_, job) = SECOND_JOBS.iter().find(|(p, _)| *p == pin)?;
-        Some(format!("pin {pin} ({colour}) is also {job}"))
-    };
-    pins.by_colour().into_iter().filter_map(of).collect()
-}
-
-/// Where on the 40-pin header a BCM number is, counted from 1.
-pub fn header_pin(bcm: u8) -> Option<u8> {
-    HEADER.get(usize::from(bcm)).copied()
-}
-
 /// Pins with no second job that `pins` does not use, in ranges: `4–6, 12`.
 pub fn free(pins: Pins) -> String {
-    let taken = |pin: &u8| pins.by_colour().iter().any(|(_, p)| p == pin) || SECOND_JOBS.iter().any(|(p, _)| p == pin);
+    let taken = |pin: &u8| pins.by_colour().iter().any(|(_, p)| p == pin) || SECOND_JOBS.contains(pin);
     let mut ranges: Vec<(u8, u8)> = Vec::new();
     for pin in (BCM_MIN..=BCM_MAX).filter(|p| !taken(p)) {
         match ranges.last_mut() {

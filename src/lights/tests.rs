@@ -51,7 +51,7 @@ fn all_of(mut pipe: File) -> String {
     text
 }
 
-// Pins.
+// What is seen when.
 
 #[test]
 fn a_steady_lamp_asks_for_no_wake_up() {
@@ -120,8 +120,6 @@ fn a_colour_set_by_hand_stays_ten_seconds() {
     pattern.play(ms(11_000), LampShow::Steady(None));
     assert_eq!(pattern.picture().lights(), [false; 3]);
 }
-
-// Text.
 
 #[test]
 fn a_panic_leaves_the_lamp_dark() {

@@ -74,13 +74,8 @@ pub(super) enum Row {
 
 impl State {
     /// Begins with what the store holds. Builds that ran when the process ended wait again, or end if it was
-    /// not the first time.
-    pub fn load(rows: Rows, policy: Policy, now: Now) -> (State, Decision) {
-        State::load_on(rows, policy, now, None)
-    }
-
-    /// The same on a box that may be short of disk space: then no build starts.
-    pub fn load_on(mut rows: Rows, policy: Policy, now: Now, short: Option<String>) -> (State, Decision) {
+    /// not the first time. On a box that is `short` of disk space none starts.
+    pub fn load(mut rows: Rows, policy: Policy, now: Now, short: Option<String>) -> (State, Decision) {
         rows.prune();
         let mut state = State {
             asks: Asks::load(&rows, now.mono),

@@ -58,21 +58,19 @@ impl Store {
     }
 
     /// Opens the database and loads what State keeps. A torn one is set aside, not thrown away, and a new one begun:
-    /// GitHub knows which pull requests are open, so that catching up makes good for most of it. The path is where
-    /// the torn one is now.
+    /// GitHub knows which pull requests are open, so that catching up makes good for most of it.
     ///
     /// # Errors
     /// As [`open`](Self::open), or it can't be set aside.
-    pub fn open_or_begin_anew(path: &Path) -> Result<(Store, Rows, Option<PathBuf>)> {
+    pub fn open_or_begin_anew(path: &Path) -> Result<(Store, Rows)> {
         let open = || Store::open(path).and_then(|store| store.load().map(|rows| (store, rows)));
         match open() {
-            Ok((store, rows)) => Ok((store, rows, None)),
             Err(error) if is_torn(&error) => {
                 let aside = set_aside(path).context("the torn database can't be set aside")?;
                 log::error!("{error:#}: it was set aside as {}, and a new one is begun", aside.display());
-                open().map(|(store, rows)| (store, rows, Some(aside)))
+                open()
             }
-            Err(error) => Err(error),
+            done => done,
         }
     }
 

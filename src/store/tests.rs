@@ -321,8 +321,9 @@ fn of_what_was_set_aside_the_newest_stay() {
     let room = Room::new();
     let set_aside = || {
         fs::write(room.database(), "torn").unwrap();
-        let (_, _, aside) = Store::open_or_begin_anew(&room.database()).unwrap();
-        aside.unwrap().file_name().unwrap().to_str().unwrap().to_owned()
+        Store::open_or_begin_anew(&room.database()).unwrap();
+        let newest = super::set_aside_of(&room.database()).swap_remove(0).1;
+        newest.file_name().unwrap().to_str().unwrap().to_owned()
     };
     let broken = |number: u64| format!("pilotlight.db.broken-{number}");
     assert_eq!([(); 11].map(|()| set_aside()), std::array::from_fn(|n| broken(n as u64 + 1)));

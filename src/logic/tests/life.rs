@@ -196,7 +196,7 @@ fn a_token_is_spoken_of_two_weeks_before_its_end() {
     ];
     for (left, expected) in cases {
         let now = Now { mono: Duration::ZERO, wall: 1_000_000 };
-        let (mut state, _) = State::load(Rows::default(), words::policy(), now);
+        let (mut state, _) = State::load(Rows::default(), words::policy(), now, None);
         let _ = state.handle(now, Event::TokenExpires(now.wall + left));
         let words = expected.map(|when| {
             format!("the GitHub token {when}: make a new one, and give it to `sudo pilotlight setup --token-file FILE`")

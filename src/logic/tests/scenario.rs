@@ -114,7 +114,7 @@ struct World {
 impl World {
     fn new(policy: Policy) -> World {
         let now = Now { mono: Duration::ZERO, wall: START };
-        let (state, decision) = State::load(Rows::default(), policy.clone(), now);
+        let (state, decision) = State::load(Rows::default(), policy.clone(), now, None);
         let mut saved = Rows::default();
         decision.changes.into_iter().for_each(|change| saved.apply(change));
         let asked =
@@ -351,7 +351,7 @@ impl World {
         self.in_flight = None;
         self.asked.clear();
         self.lists_seen.clear();
-        let (state, decision) = State::load(model::select(&self.saved), self.policy.clone(), self.now());
+        let (state, decision) = State::load(model::select(&self.saved), self.policy.clone(), self.now(), None);
         self.state = state;
         self.carry_out(decision);
     }

@@ -148,7 +148,7 @@ impl Storm {
         if tricky {
             policy.approval = Approval::All;
         }
-        let (state, first) = State::load(Rows::default(), policy.clone(), now);
+        let (state, first) = State::load(Rows::default(), policy.clone(), now, None);
         let mut storm = Storm {
             seed,
             restless: rng.u8(..4) == 0,
