@@ -22,7 +22,6 @@ use crate::dashboard::{self, DashboardConfig};
 use crate::github::Call;
 use crate::http::front::Front;
 use crate::http::gate::{Gate, GateConfig, Limits};
-use crate::http::message::Door;
 use crate::lights::Lights;
 use crate::logic::event::{Effect, Now};
 use crate::logic::state::State;
@@ -73,7 +72,7 @@ impl Opened {
         let (orders, calls, mut threads) = workers_of(config, &outbox)?;
         let hooks = Arc::new(RwLock::new(config.webhook.secret.clone()));
         threads.extend(serve(config, front, &hooks, &outbox)?);
-        watch_over(&gate, &outbox)?;
+        watch_over(config, &outbox)?;
         Ok(Opened { addresses, outbox, inbox, dashboard_url, kept, gate, hooks, orders, calls, threads })
     }
 
@@ -153,11 +152,10 @@ fn serve(config: &Config, front: Front, hooks: &SharedSecret, outbox: &Sender<In
 }
 
 /// Starts the watchdog's thread, if systemd wants to be told that we live.
-fn watch_over(gate: &Gate, outbox: &Sender<Inbox>) -> Result<()> {
-    let door = gate.address(Door::Control).cloned();
-    if let Some((every, door)) = watchdog::interval().zip(door) {
-        let inbox = outbox.clone();
-        spawn("watchdog", move || watchdog::run(every, &door, &inbox))?;
+fn watch_over(config: &Config, outbox: &Sender<Inbox>) -> Result<()> {
+    if let Some(every) = watchdog::interval() {
+        let (control, inbox) = (config.control_socket(), outbox.clone());
+        spawn("watchdog", move || watchdog::run(every, &control, &inbox))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! our own comes through the gate and back.
 
 use std::env;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::Inbox;
 use super::notify::Notify;
-use crate::http::{Address, probe};
+use crate::http::probe;
 
 /// How often systemd wants to hear from us, if it does: `$WATCHDOG_USEC`, halved as sd_watchdog_enabled(3) advises.
 pub fn interval() -> Option<Duration> {
@@ -19,8 +20,9 @@ pub fn interval() -> Option<Duration> {
     (ours && microseconds > 0).then(|| Duration::from_micros(microseconds / 2))
 }
 
-/// The life of the thread `watchdog`, until the main thread has gone. Nobody waits for its end.
-pub fn run(every: Duration, door: &Address, inbox: &Sender<Inbox>) {
+/// The life of the thread `watchdog`, until the main thread has gone. Nobody waits for its end. `control` is the socket
+/// of the door that is asked.
+pub fn run(every: Duration, control: &Path, inbox: &Sender<Inbox>) {
     let notify = Notify::of_process();
     loop {
         let (alive, answer) = bounded(1);
@@ -28,7 +30,7 @@ pub fn run(every: Duration, door: &Address, inbox: &Sender<Inbox>) {
             return;
         }
         let main_lives = answer.recv_timeout(every).is_ok();
-        if main_lives && probe(door, every) {
+        if main_lives && probe(control, every) {
             notify.alive();
         }
         thread::sleep(every);

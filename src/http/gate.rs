@@ -18,7 +18,6 @@ use super::front::{Back, Front};
 use super::head::Rules;
 use super::message::Door;
 use super::porter::Porter;
-use super::probe::Address;
 use super::wire::Wire;
 
 /// Connections at once through each TCP door: GitHub opens a few, an office has some dozens of browsers, and
@@ -95,7 +94,6 @@ impl Default for Limits {
 pub struct Gate {
     shared: Arc<Shared>,
     porter: Option<JoinHandle<()>>,
-    addresses: [Option<Address>; 3],
 }
 
 impl Gate {
@@ -120,22 +118,16 @@ impl Gate {
             (Door::Dashboard, config.dashboard.map(Into::into)),
             (Door::Control, config.control.map(Into::into)),
         ];
-        let addresses = doors.each_ref().map(|(_, listener)| Address::of(listener.as_ref()?));
         let doors = doors.into_iter().filter_map(|(door, listener)| Some((door, listener?)));
         let porter = Porter::new(shared.clone(), doors.collect()).context("could not take the listeners")?;
         let porter = thread::Builder::new().name("gate".into()).spawn(move || porter.run());
         let porter = Some(porter.context("could not start the thread `gate`")?);
-        Ok((Self { shared, porter, addresses }, front))
+        Ok((Self { shared, porter }, front))
     }
 
     /// From now on, requests for webhooks are held to these rules.
     pub fn reconfigure(&self, rules: WebhookRules) {
         *lock(&self.shared.rules) = rules;
-    }
-
-    /// Where a door can be reached from this box.
-    pub fn address(&self, door: Door) -> Option<&Address> {
-        self.addresses[door as usize].as_ref()
     }
 
     /// Takes no further connection and no further request. Returns at once; answers to requests that were

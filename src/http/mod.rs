@@ -16,5 +16,5 @@ mod refusal;
 mod tests;
 mod wire;
 
-pub use probe::{Address, probe};
+pub use probe::probe;
 pub use refusal::Refusal;

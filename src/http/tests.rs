@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::gate::{Gate, GateConfig, Limits, WebhookRules};
 use super::message::{Body, Door, Request, Response};
-use super::{Address, front, porter, probe, wire};
+use super::{front, porter, probe, wire};
 
 mod life;
 mod strict;
