@@ -11,19 +11,15 @@ const HEADERS_MAX: usize = 100;
 
 /// The headers that someone here reads. No other is handed on, so that no hop-by-hop header, and none that
 /// looks like the gate's own word, ever gets through.
-const HANDED_ON: [&str; 12] = [
+const HANDED_ON: [&str; 8] = [
     "host",
     "content-type",
     "x-github-event",
     "x-github-delivery",
     "x-github-hook-id",
     "x-hub-signature-256",
-    "accept",
-    "if-none-match",
     "if-range",
-    "origin",
     "range",
-    "user-agent",
 ];
 
 /// What the gate needs to know of a request before its body.
