@@ -6,8 +6,9 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
+use super::command::output_of;
 use super::secrets::{TOKEN, WEBHOOK};
 use super::setup::place::{self, Place};
 use crate::config::Config;
@@ -39,7 +40,7 @@ pub fn backup(config_path: &Path, config: &Config, file: &Path) -> Result<()> {
 fn pack(place: &Place, config: &Config, archive: File, file: &Path) -> Result<()> {
     let scratch = Scratch::beside(file)?;
     let part = |name| scratch.0.join(name);
-    run(Command::new("cp").arg("--").arg(&place.config).arg(part(PARTS[0])))?;
+    output_of(Command::new("cp").arg("--").arg(&place.config).arg(part(PARTS[0])))?;
     Reader::open(&config.database())?.copy_to(&part(PARTS[1]))?;
     let (here, elsewhere): (Vec<_>, Vec<_>) = place.secrets(config).into_iter().partition(|file| file.exists());
     let mut tar = Command::new("tar");
@@ -57,7 +58,7 @@ fn pack(place: &Place, config: &Config, archive: File, file: &Path) -> Result<()
     if !here.is_empty() {
         tar.args(["-C", "/", "--"]).args(here.iter().map(|file| below_root(file)));
     }
-    run(tar.stdout(archive)).map(drop)
+    output_of(tar.stdout(archive)).map(drop)
 }
 
 /// Puts back what [`backup`] wrote, over nothing that is there. Nothing is written unless all of it can be put back;
@@ -73,13 +74,13 @@ pub fn restore(place: &Place, file: &Path) -> Result<()> {
     may_be_put(&scratch.0.join(PARTS[1]), &database)?;
     secrets.iter().try_for_each(|secret| may_be_put(&unpacked(secret), secret))?;
     if place.is_service {
-        run(Command::new("id").arg(USER)).context("there is no user `pilotlight`: install the package first")?;
+        output_of(Command::new("id").arg(USER)).context("there is no user `pilotlight`: install the package first")?;
     }
 
     fs::create_dir_all(&config.state_dir)?;
     put(&scratch.0.join(PARTS[1]), &database)?;
     if place.is_service {
-        run(Command::new("chown").arg(format!("{USER}:{USER}")).arg(&config.state_dir).arg(&database))?;
+        output_of(Command::new("chown").arg(format!("{USER}:{USER}")).arg(&config.state_dir).arg(&database))?;
     }
     secrets.iter().try_for_each(|secret| put(&unpacked(secret), secret))?;
     // Last: without it the service does not start.
@@ -93,10 +94,11 @@ pub fn restore(place: &Place, file: &Path) -> Result<()> {
 fn unpack(place: &Place, file: &Path, scratch: &Path) -> Result<(String, Config, Vec<PathBuf>)> {
     let no_backup = || format!("{} is no backup of pilotlight's, or torn", file.display());
     let mut list = Command::new("tar");
-    let held = run(list.args(["-tz", "--quoting-style=literal", "-f"]).arg(file)).with_context(no_backup)?;
+    let held = output_of(list.args(["-tz", "--quoting-style=literal", "-f"]).arg(file)).with_context(no_backup)?;
     let members = |names: &[&Path]| {
         let mut tar = Command::new("tar");
-        run(tar.args(["-xpz", "-C"]).arg(scratch).arg("-f").arg(file).arg("--").args(names)).with_context(no_backup)
+        output_of(tar.args(["-xpz", "-C"]).arg(scratch).arg("-f").arg(file).arg("--").args(names))
+            .with_context(no_backup)
     };
     members(&PARTS.map(Path::new))?;
     let text = fs::read_to_string(scratch.join(PARTS[0]))?;
@@ -117,14 +119,14 @@ fn unpack(place: &Place, file: &Path, scratch: &Path) -> Result<(String, Config,
 /// `from` is a file of the archive, and nothing else stands where it goes.
 fn may_be_put(from: &Path, to: &Path) -> Result<()> {
     ensure!(fs::symlink_metadata(from)?.is_file(), "{} is no plain file in the backup", to.display());
-    let is_free = !to.exists() || run(Command::new("cmp").args(["-s", "--"]).arg(from).arg(to)).is_ok();
+    let is_free = !to.exists() || output_of(Command::new("cmp").args(["-s", "--"]).arg(from).arg(to)).is_ok();
     ensure!(is_free, "{} is there already: a backup is for a blank card. Move it away first", to.display());
     Ok(())
 }
 
 fn put(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to.parent().unwrap_or(Path::new("/")))?;
-    run(Command::new("cp").args(["--preserve=mode,ownership", "--"]).arg(from).arg(to)).map(drop)
+    output_of(Command::new("cp").args(["--preserve=mode,ownership", "--"]).arg(from).arg(to)).map(drop)
 }
 
 /// As tar calls it.
@@ -149,14 +151,4 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-
-/// What it printed, if it did not fail.
-fn run(command: &mut Command) -> Result<String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().with_context(|| format!("{name} can't be started"))?;
-    if !output.status.success() {
-        bail!("{name}: {}", String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or("failed without a word"));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod command;
 mod control;
 mod demo;
 mod hook;

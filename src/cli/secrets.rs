@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::command::output_of;
 use crate::config::{CREDSTORE, Config, ConfigError, DEFAULT_PATH, Secret, Surroundings};
 
 /// The names of the daemon's own.
@@ -69,15 +70,11 @@ impl Kept {
             Kept::Plain(file) | Kept::Elsewhere(file) => return Secret::read(file),
             Kept::Encrypted(file) => file,
         };
-        let wrong =
-            |why: &str| ConfigError(format!("the secret {} can't be decrypted on this box: {why}", file.display()));
         let mut command = Command::new("systemd-creds");
-        let output = command.args(["decrypt", &format!("--name={name}")]).arg(file).arg("-").output();
-        let output = output.map_err(|error| wrong(&format!("systemd-creds can't be started ({error})")))?;
-        if !output.status.success() {
-            return Err(wrong(String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default()));
-        }
-        let text = String::from_utf8(output.stdout).map_err(|_| wrong("it is no text"))?;
+        command.args(["decrypt", &format!("--name={name}")]).arg(file).arg("-");
+        let text = output_of(&mut command).map_err(|error| {
+            ConfigError(format!("the secret {} can't be decrypted on this box: {error:#}", file.display()))
+        })?;
         Secret::of_text(&text, file)
     }
 }

@@ -4,18 +4,19 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
-use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::process::{self, Command, Stdio};
+use std::process::{self, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use ring::hmac;
 use serde_json::{Value, json};
+
+use super::super::command::output_with;
 
 /// Each pull request's title, branch and `script/cibuild`.
 const PULLS: [(&str, &str, &str); 5] = [
@@ -89,7 +90,7 @@ impl Stage {
     /// Moves pull request 4 to its second commit.
     pub fn push_again(&self) -> Result<String> {
         let sha = self.head(PUSHED).to_owned();
-        self.git(&["update-ref", "refs/pull/4/head", &sha], None)?;
+        self.git(&["update-ref", "refs/pull/4/head", &sha], "")?;
         Ok(sha)
     }
 
@@ -112,7 +113,7 @@ impl Stage {
     /// One bare repository, made by one `git fast-import`.
     fn make_repository(&mut self) -> Result<()> {
         fs::create_dir(self.room.join("app.git"))?;
-        self.git(&["init", "--quiet", "--bare"], None)?;
+        self.git(&["init", "--quiet", "--bare"], "")?;
         let mut stream = String::new();
         commit(&mut stream, "refs/heads/main", "Begin", "exit 0", None);
         for (i, (title, branch, script)) in PULLS.iter().enumerate() {
@@ -122,27 +123,18 @@ impl Stage {
             let parent = if number == PUSHED { "refs/pull/4/head" } else { "refs/heads/main" };
             commit(&mut stream, &reference, title, script, Some(parent));
         }
-        self.git(&["fast-import", "--quiet"], Some(&stream))?;
+        self.git(&["fast-import", "--quiet"], &stream)?;
         let list = "refs/pull/1/head refs/pull/2/head refs/pull/3/head refs/pull/4/head refs/heads/try";
-        let shas = self.git(&[&["rev-parse"], list.split(' ').collect::<Vec<_>>().as_slice()].concat(), None)?;
+        let shas = self.git(&[&["rev-parse"], list.split(' ').collect::<Vec<_>>().as_slice()].concat(), "")?;
         self.heads = shas.lines().map(str::to_owned).collect();
         ensure!(self.heads.len() == PULLS.len(), "git made {} commits of {}", self.heads.len(), PULLS.len());
         Ok(())
     }
 
-    fn git(&self, args: &[&str], input: Option<&str>) -> Result<String> {
+    fn git(&self, args: &[&str], input: &str) -> Result<String> {
         let mut command = Command::new("git");
         command.arg("-C").arg(self.room.join("app.git")).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().context("git can't be started: install it, like `apt install git`")?;
-        if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
-            stdin.write_all(input.as_bytes())?;
-        }
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            bail!("git {} failed: {}", args[0], String::from_utf8_lossy(&output.stderr).trim());
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        output_with(&mut command, input)
     }
 }
 

@@ -7,14 +7,15 @@
 mod plan;
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
+use super::command::{output_of, output_with};
 use crate::builder::instance;
 use crate::config::{Config, ConfigError};
 use crate::logic::policy::Network;
@@ -41,6 +42,8 @@ pub fn run(config_path: &Path, name: &str) -> Result<()> {
     let made = make(network, name, &kept);
     if made.is_err() {
         let _ = ip(&["netns", "delete", &namespace(name)]);
+        // A program that is missing has its cure there.
+        probe().map_err(anyhow::Error::msg)?;
     }
     made.with_context(|| format!("no network for {name}"))
 }
@@ -144,7 +147,7 @@ fn outside(link: &str, wire: &Wire, routes: &[Route], fresh: bool) -> Result<()>
     let router = fs::read_to_string("/proc/sys/net/ipv4/ip_forward")?.trim() == "1";
     let (rules, kept) = (plan::outside_rules(router), Path::new(KEPT).join("rules"));
     // Whoever manages this box's firewall may have taken ours away. Looking is three times as fast as making it anew.
-    let as_it_is = || feed(Command::new("nft").args(["list", "table", "inet", "pilotlight"]), "", "nftables");
+    let as_it_is = || output_of(Command::new("nft").args(["list", "table", "inet", "pilotlight"]));
     if fs::read_to_string(&kept).is_ok_and(|found| as_it_is().is_ok_and(|listed| found == rules.clone() + &listed)) {
         return Ok(());
     }
@@ -170,30 +173,16 @@ fn name_servers() -> Vec<std::net::Ipv4Addr> {
 }
 
 fn ip(args: &[&str]) -> Result<String> {
-    feed(Command::new("ip").args(args), "", "iproute2")
+    output_of(Command::new("ip").args(args))
 }
 
 fn ip_batch(commands: &str) -> Result<()> {
-    feed(Command::new("ip").args(["-batch", "-"]), commands, "iproute2").map(drop)
+    output_with(Command::new("ip").args(["-batch", "-"]), commands).map(drop)
 }
 
 fn nft(rules: &str) -> Result<()> {
-    let fed = feed(Command::new("nft").args(["-f", "-"]), rules, "nftables");
+    let fed = output_with(Command::new("nft").args(["-f", "-"]), rules);
     fed.map(drop).context("this kernel may lack nf_tables with nat and reject (`modprobe nf_tables`)")
-}
-
-/// Runs it with `input`; returns what it said.
-fn feed(command: &mut Command, input: &str, package: &str) -> Result<String> {
-    let program = command.get_program().to_string_lossy().into_owned();
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().with_context(|| format!("{program} can't be started: `apt install {package}`"))?;
-    let fed = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()));
-    let done = child.wait_with_output()?;
-    if !done.status.success() {
-        bail!("{program}: {}", String::from_utf8_lossy(&done.stderr).trim());
-    }
-    fed.with_context(|| format!("{program} does not listen"))?;
-    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
 }
 
 fn write(path: &PathBuf, text: &str) -> Result<()> {
