@@ -9,54 +9,39 @@ use systemd_journal_logger::{JournalLog, connected_to_journal};
 
 /// Starts logging what is at least as grave as `level`.
 pub fn init(level: LevelFilter) {
-    if connected_to_journal()
-        && let Ok(journal) = JournalLog::new()
-        && log::set_boxed_logger(Box::new(Ours(Journal(
-            journal.with_extra_fields([("SYSLOG_IDENTIFIER", "pilotlight")]),
-        ))))
-        .is_ok()
-    {
-        return log::set_max_level(level);
-    }
-    if log::set_boxed_logger(Box::new(Ours(Stderr { live: std::io::stderr().is_terminal() }))).is_ok() {
+    let journal = if connected_to_journal() { JournalLog::new().ok() } else { None };
+    let journal = journal.map(|journal| journal.with_extra_fields([("SYSLOG_IDENTIFIER", "pilotlight")]));
+    if log::set_boxed_logger(Box::new(Logger { journal, live: std::io::stderr().is_terminal() })).is_ok() {
         log::set_max_level(level);
     }
 }
 
-/// Lets through what pilotlight itself says; libraries speak only of trouble.
-struct Ours<L>(L);
+struct Logger {
+    /// Else stderr.
+    journal: Option<JournalLog>,
+    /// The lamp may be drawn on the same terminal: its line is cleared first.
+    live: bool,
+}
 
-impl<L: Log> Log for Ours<L> {
+impl Log for Logger {
+    /// Lets through what pilotlight itself says; libraries speak only of trouble.
     fn enabled(&self, metadata: &Metadata) -> bool {
         metadata.target().starts_with("pilotlight") || metadata.level() <= LevelFilter::Warn
     }
 
     fn log(&self, record: &Record) {
-        if self.enabled(record.metadata()) {
-            self.0.log(record);
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        match &self.journal {
+            // A build's story is found by our own fields: `journalctl PILOTLIGHT_PULL=12`.
+            Some(journal) => journal.log(&record.to_builder().key_values(&Prefixed(record.key_values())).build()),
+            // A closed stderr is nobody's trouble.
+            None => drop(std::io::stderr().lock().write_all(line(record, self.live).as_bytes())),
         }
     }
 
-    fn flush(&self) {
-        self.0.flush();
-    }
-}
-
-/// A build's story is found by our own fields: `journalctl PILOTLIGHT_PULL=12`.
-struct Journal(JournalLog);
-
-impl Log for Journal {
-    fn enabled(&self, metadata: &Metadata) -> bool {
-        self.0.enabled(metadata)
-    }
-
-    fn log(&self, record: &Record) {
-        self.0.log(&record.to_builder().key_values(&Prefixed(record.key_values())).build());
-    }
-
-    fn flush(&self) {
-        self.0.flush();
-    }
+    fn flush(&self) {}
 }
 
 struct Prefixed<'a>(&'a dyn Source);
@@ -84,52 +69,28 @@ impl<'kvs> VisitSource<'kvs> for Prefixer<'_, 'kvs> {
 }
 
 /// One line a record, with its fields behind it.
-struct Stderr {
-    /// The lamp may be drawn on the same terminal: its line is cleared first.
-    live: bool,
-}
-
-impl Log for Stderr {
-    fn enabled(&self, _: &Metadata) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record) {
-        let mut line = String::new();
-        if self.live {
-            line.push_str("\r\x1b[K");
-        }
-        let message = record.args().to_string();
-        let _ = write!(line, "{}: {}", record.level().as_str().to_lowercase(), message.escape_debug_controls());
-        let _ = record.key_values().visit(&mut Fields(&mut line));
-        line.push('\n');
-        // A closed stderr is nobody's trouble.
-        let _ = std::io::stderr().lock().write_all(line.as_bytes());
-    }
-
-    fn flush(&self) {}
+fn line(record: &Record, live: bool) -> String {
+    let mut line = if live { "\r\x1b[K".to_owned() } else { String::new() };
+    let message = record.args().to_string();
+    let _ = write!(line, "{}: {}", record.level().as_str().to_lowercase(), one_line(&message));
+    let _ = record.key_values().visit(&mut Fields(&mut line));
+    line + "\n"
 }
 
 struct Fields<'a>(&'a mut String);
 
 impl<'kvs> VisitSource<'kvs> for Fields<'_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), log::kv::Error> {
-        let _ = write!(self.0, " {key}={}", value.to_string().escape_debug_controls());
+        let _ = write!(self.0, " {key}={}", one_line(&value.to_string()));
         Ok(())
     }
 }
 
-trait EscapeControls {
-    /// One line, whatever is in it: control characters as `\u{…}`.
-    fn escape_debug_controls(&self) -> String;
-}
-
-impl EscapeControls for String {
-    fn escape_debug_controls(&self) -> String {
-        let mut clean = String::with_capacity(self.len());
-        for c in self.chars() {
-            if c.is_control() { clean.extend(c.escape_default()) } else { clean.push(c) }
-        }
-        clean
+/// Whatever is in it: control characters as `\u{…}`.
+fn one_line(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { clean.extend(c.escape_default()) } else { clean.push(c) }
     }
+    clean
 }
