@@ -332,6 +332,11 @@ pub fn instance(repository: &str, stranger: bool) -> String {
     format!("{}{}", slug(repository), if stranger { "_s" } else { "" })
 }
 
+/// The unit that listens for jobs of an instance.
+pub fn socket_unit(instance: &str) -> String {
+    format!("pilotlight-build@{instance}.socket")
+}
+
 /// A repository's name as a file, a unit's instance and a part of a user's name: lower-case letters, digits, `-` and
 /// `_`, at most 25 of them, and different for different repositories. `acme/app` becomes `acme__app`.
 pub fn slug(repository: &str) -> String {

@@ -72,15 +72,12 @@ pub fn cancel(config: &Config, id: i64) -> Result<(), Failure> {
 /// # Errors
 /// Nobody answers at the control socket, or the daemon refuses.
 pub fn command_and_print(config: &Config, command: &Value) -> Result<Value> {
-    let body = post(config, command)?.ok()?;
-    let answer: Value = serde_json::from_slice(&body).context("the daemon's answer can't be read")?;
+    let answer = value_of(&post(config, command)?.ok()?)?;
     println!("{}", answer["result"].as_str().unwrap_or_default());
     Ok(answer)
 }
 
-/// # Errors
-/// Nobody answers at the control socket.
-pub fn post(config: &Config, command: &Value) -> Result<Reply> {
+fn post(config: &Config, command: &Value) -> Result<Reply> {
     let body = command.to_string();
     let head = format!(
         "POST /api/v1/commands HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
@@ -96,6 +93,16 @@ pub fn post(config: &Config, command: &Value) -> Result<Reply> {
 pub fn get(config: &Config, path: &str, range: Option<u64>) -> Result<Reply> {
     let range = range.map(|from| format!("Range: bytes={from}-\r\n")).unwrap_or_default();
     exchange(config, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{range}\r\n"))
+}
+
+/// Asks for what is JSON at `path`.
+pub fn get_json(config: &Config, path: &str) -> Result<Value> {
+    value_of(&get(config, path, None)?.ok()?)
+}
+
+/// The daemon's answer, read.
+pub fn value_of(body: &[u8]) -> Result<Value> {
+    serde_json::from_slice(body).context("the daemon's answer can't be read")
 }
 
 /// Whether nobody listens at the control socket in this state directory.

@@ -4,11 +4,11 @@ use std::io::{IsTerminal, Write, stdout};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 
 use super::Failure;
-use super::control::get;
+use super::control::{get, get_json, value_of};
 use crate::config::Config;
 use crate::lights::terminal::{Look, harmless};
 use crate::logic::text;
@@ -17,7 +17,7 @@ use crate::logic::text;
 const FOLLOW_BEAT: Duration = Duration::from_millis(300);
 
 pub fn status(config: &Config) -> Result<()> {
-    let status: Value = serde_json::from_slice(&get(config, "/api/v1/status", None)?.ok()?)?;
+    let status = get_json(config, "/api/v1/status")?;
     println!("{}", harmless(status["summary"].as_str().unwrap_or_default()));
     Ok(())
 }
@@ -27,7 +27,7 @@ pub fn builds(config: &Config, json: bool) -> Result<()> {
     if json {
         return Ok(print(&[&body, b"\n".as_slice()].concat())?);
     }
-    let answer: Value = serde_json::from_slice(&body).context("the daemon's answer can't be read")?;
+    let answer = value_of(&body)?;
     let mut table = format!("{:>6}  {:<20}  {:<24}  {:<7}  {:<20}  TITLE\n", "BUILD", "STATE", "PULL", "SHA", "QUEUED");
     for build in answer["builds"].as_array().into_iter().flatten() {
         let text = |key: &str| harmless(build[key].as_str().unwrap_or_default());
@@ -100,7 +100,7 @@ fn has_ended(config: &Config, id: i64) -> Result<bool> {
 }
 
 fn build(config: &Config, id: i64) -> Result<Value> {
-    Ok(serde_json::from_slice(&get(config, &format!("/api/v1/builds/{id}"), None)?.ok()?)?)
+    get_json(config, &format!("/api/v1/builds/{id}"))
 }
 
 /// As it is into a file or a pipe, as colours and bytes may be wanted there; plain on a terminal, which would obey it.

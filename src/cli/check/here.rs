@@ -9,9 +9,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::{Access, access};
 
 use super::super::secrets::{Kept, TOKEN, WEBHOOK};
+use super::super::setup::place::STATE_DIR;
 use super::super::{control, network};
 use super::Finding;
-use crate::builder::{UNIT_SOCKETS, instance, read_secret};
+use crate::builder::{UNIT_SOCKETS, instance, read_secret, socket_unit};
 use crate::config::Config;
 use crate::daemon::space::Room;
 use crate::lights;
@@ -20,9 +21,6 @@ use crate::logic::secret::SecretFile;
 
 /// When this was written: a clock that shows less has not been set. 2026-01-01, UTC.
 const CLOCK_MIN: Duration = Duration::from_secs(1_767_225_600);
-
-/// The state directory that the units know.
-const UNIT_STATE: &str = "/var/lib/pilotlight";
 
 /// The oldest git that speaks protocol version 2 by itself, which fetching a head by its sha needs.
 const GIT_MIN: (u32, u32) = (2, 26);
@@ -154,8 +152,8 @@ fn isolation(config: &Config) -> Vec<Finding> {
         return vec![Finding::doubtful("isolation", words)];
     }
     let mut findings: Vec<_> = config.repositories.iter().map(|r| Finding::of("isolation", units(&r.name))).collect();
-    if config.state_dir != Path::new(UNIT_STATE) {
-        let words = format!("the units look for mirrors in {UNIT_STATE}, and storage.state_dir is another");
+    if config.state_dir != Path::new(STATE_DIR) {
+        let words = format!("the units look for mirrors in {STATE_DIR}, and storage.state_dir is another");
         let cure = "say so in drop-ins of pilotlight.service and pilotlight-build@.service, or set it to that";
         findings.push(Finding::doubtful("isolation", format!("{words}: {cure}")));
     }
@@ -169,7 +167,7 @@ fn isolation(config: &Config) -> Vec<Finding> {
 fn units(repository: &str) -> Result<String, String> {
     let sockets = [false, true].map(|stranger| instance(repository, stranger));
     let is_missing = |name: &&String| !Path::new(UNIT_SOCKETS).join(format!("{name}.sock")).exists();
-    let missing: Vec<_> = sockets.iter().filter(is_missing).map(|n| format!("pilotlight-build@{n}.socket")).collect();
+    let missing: Vec<_> = sockets.iter().filter(is_missing).map(|name| socket_unit(name)).collect();
     match missing[..] {
         [] => Ok(format!("a unit for {repository}, and another for its strangers")),
         [..] => {

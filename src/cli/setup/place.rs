@@ -14,7 +14,7 @@ use crate::config::{CREDSTORE, Config, Secret, Surroundings};
 
 /// The service's directories, as its unit names them.
 pub const STATE_DIR: &str = "/var/lib/pilotlight";
-pub const CACHE_DIR: &str = "/var/cache/pilotlight";
+const CACHE_DIR: &str = "/var/cache/pilotlight";
 
 /// The webhook's secret, in bytes of chance: as many as its HMAC has.
 const SECRET_BYTES: usize = 32;

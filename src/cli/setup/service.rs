@@ -5,11 +5,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
 use super::super::control;
 use super::super::tunnel::open_tunnels;
-use crate::builder::instance;
+use crate::builder::{instance, socket_unit};
 use crate::config::Config;
 use crate::lights::terminal::harmless;
 use crate::logic::policy::Isolation;
@@ -27,16 +26,11 @@ const TUNNEL_MAX: Duration = Duration::from_secs(20);
 const TUNNELS: [(&str, &str); 2] =
     [("ngrok", "/etc/pilotlight/ngrok.env"), ("cloudflared", "/etc/pilotlight/cloudflared.env")];
 
-/// The sockets of all repositories, and of their strangers.
-pub fn sockets(config: &Config) -> Vec<String> {
-    let of = |name: &str, stranger| format!("pilotlight-build@{}.socket", instance(name, stranger));
-    config.repositories.iter().flat_map(|r| [of(&r.name, false), of(&r.name, true)]).collect()
-}
-
 /// Enables the units of each repository, and starts the daemon with the configuration and the secrets as they are now.
 pub fn start(config: &Config) -> Result<()> {
     if config.builder.isolation == Isolation::Systemd {
-        let sockets = sockets(config);
+        let instances = config.repositories.iter().flat_map(|r| [instance(&r.name, false), instance(&r.name, true)]);
+        let sockets: Vec<_> = instances.map(|instance| socket_unit(&instance)).collect();
         systemctl(&[&["enable", "--now"], &sockets.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat())?;
     }
     systemctl(&["enable", "pilotlight.service"])?;
@@ -48,7 +42,7 @@ pub fn watch_first_build(config: &Config) -> Result<()> {
     let begun = Instant::now();
     let mut said = String::new();
     loop {
-        let lights: Value = serde_json::from_slice(&control::get(config, "/api/v1/lights", None)?.ok()?)?;
+        let lights = control::get_json(config, "/api/v1/lights")?;
         let reason = harmless(lights["reason"].as_str().unwrap_or_default());
         if reason != said {
             println!("The lamp: {reason}");
