@@ -57,7 +57,8 @@ pub fn run(keep: bool) -> Result<()> {
         screen.say(&format!("That was it, in {seconds} s: the same daemon, with a Pi and a tunnel, is your CI."));
         if keep {
             screen.say(&format!("The dashboard stays up at http://{dashboard}/ until you press Ctrl-C."));
-            audience.watch_until_the_end();
+            // Until the daemon ends.
+            let _ = audience.watch(None, |_| false);
         } else {
             screen.say("README.md says how to set it up; `demo --keep` leaves the dashboard up to look at.");
         }
@@ -146,9 +147,13 @@ impl Audience {
         Ok(())
     }
 
-    /// Shows what happens until a status `fits`, and the lamp has followed it.
     fn wait_for(&mut self, fits: impl Fn(&Status) -> bool) -> Result<()> {
-        let deadline = Instant::now() + ACT_MAX;
+        self.watch(Some(Instant::now() + ACT_MAX), fits)
+    }
+
+    /// Shows what happens until a status `fits`, and the lamp has followed it. Fails at `deadline`, and when the daemon
+    /// ends.
+    fn watch(&mut self, deadline: Option<Instant>, fits: impl Fn(&Status) -> bool) -> Result<()> {
         let mut found = false;
         while !found {
             let redraw = crossbeam_channel::after(self.screen.beat());
@@ -163,23 +168,10 @@ impl Audience {
                 },
                 recv(redraw) -> _ => self.screen.redraw(),
             }
-            if Instant::now() > deadline {
+            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
                 bail!("nothing came for {} s; is `git` installed, and the machine not too busy?", ACT_MAX.as_secs());
             }
         }
         Ok(())
-    }
-
-    fn watch_until_the_end(&mut self) {
-        loop {
-            let redraw = crossbeam_channel::after(self.screen.beat());
-            select_biased! {
-                recv(self.panels) -> panel => match panel {
-                    Ok(panel) => self.screen.lamp(panel),
-                    Err(_) => return,
-                },
-                recv(redraw) -> _ => self.screen.redraw(),
-            }
-        }
     }
 }
