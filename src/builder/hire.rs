@@ -42,9 +42,12 @@ const HAND_OVER_DEADLINE: Duration = Duration::from_secs(10);
 /// A worker that waits for its job or has it.
 pub struct Worker {
     pub stream: UnixStream,
-    child: Option<Process>,
-    /// The unit's name and its socket.
-    unit: Option<(String, PathBuf)>,
+    runs_as: RunsAs,
+}
+
+enum RunsAs {
+    Child(Process),
+    Unit { name: String, socket: PathBuf },
 }
 
 impl Worker {
@@ -57,7 +60,7 @@ impl Worker {
         // What it has to say about itself goes where our own log goes under systemd; builds never see that stream.
         command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::inherit());
         let child = Process::spawn(&mut command).with_context(|| format!("cannot start {} worker", exe.display()))?;
-        Ok(Worker { stream, child: Some(child), unit: None })
+        Ok(Worker { stream, runs_as: RunsAs::Child(child) })
     }
 
     /// Connects to the unit's socket, which starts it, until a worker is there that waits for its job. `None`: one of the
@@ -71,11 +74,11 @@ impl Worker {
         cancel: BorrowedFd<'_>,
         needed: Option<BorrowedFd<'_>>,
     ) -> Result<Option<Worker>> {
-        let (socket, unit) = (sockets.join(format!("{instance}.sock")), format!("pilotlight-build@{instance}"));
+        let (socket, name) = (sockets.join(format!("{instance}.sock")), format!("pilotlight-build@{instance}"));
         let (began, mut pause) = (Instant::now(), BUSY_PAUSE);
         loop {
             let stream = UnixStream::connect(&socket).with_context(|| {
-                format!("no worker at {}: run `sudo systemctl enable --now {unit}.socket`", socket.display())
+                format!("no worker at {}: run `sudo systemctl enable --now {name}.socket`", socket.display())
             })?;
             let [answered, cancelled, not_needed] =
                 ready([Some(stream.as_fd()), Some(cancel), needed], Instant::now() + START_MAX)?;
@@ -83,10 +86,10 @@ impl Worker {
                 return Ok(None);
             }
             if answered && greets(&stream) {
-                return Ok(Some(Worker { stream, child: None, unit: Some((unit, socket)) }));
+                return Ok(Some(Worker { stream, runs_as: RunsAs::Unit { name, socket } }));
             }
             if began.elapsed() >= BUSY_MAX {
-                bail!("{unit}.service does not start: see journalctl -u {unit} -u pilotlight-network@{instance}");
+                bail!("{name}.service does not start: see journalctl -u {name} -u pilotlight-network@{instance}");
             }
             if ready([Some(cancel), needed], Instant::now() + pause)? != [false; 2] {
                 return Ok(None);
@@ -108,7 +111,7 @@ impl Worker {
 
     /// Why systemd ended the unit, if it was so: when the worker is gone without a word.
     pub fn why(&self) -> Option<String> {
-        let (_, socket) = self.unit.as_ref()?;
+        let RunsAs::Unit { socket, .. } = &self.runs_as else { return None };
         let stream = UnixStream::connect(socket).ok()?;
         stream.set_read_timeout(Some(WHY_MAX)).ok()?;
         // Should it be another worker that hears us, there is no job for it.
@@ -122,20 +125,19 @@ impl Worker {
     /// Ends the stream and waits until the worker has left; has it killed when that takes longer than `grace`.
     /// `stuck` is where pilotlight-stuck.path looks. Returns how it ended, in words.
     pub fn dismiss(self, grace: Duration, stuck: &Path) -> String {
-        if let Some((unit, socket)) = self.unit {
-            if !has_left(self.stream, grace) {
-                log::warn!("{unit}.service does not end: systemd is asked to kill it");
-                let instance = socket.with_extension("");
-                let asked = File::create(stuck.join(instance.file_name().unwrap_or_default()));
-                let _ = asked.inspect_err(|error| log::error!("{} can't be written: {error}", stuck.display()));
+        match self.runs_as {
+            RunsAs::Unit { name, socket } => {
+                if !has_left(self.stream, grace) {
+                    log::warn!("{name}.service does not end: systemd is asked to kill it");
+                    let asked = File::create(stuck.join(socket.file_stem().unwrap_or_default()));
+                    let _ = asked.inspect_err(|error| log::error!("{} can't be written: {error}", stuck.display()));
+                }
+                format!("see journalctl -u {name}.service")
             }
-            return format!("see journalctl -u {unit}.service");
-        }
-        drop(self.stream);
-        match self.child.map(|child| child.wait(grace)) {
-            Some(Ok(status)) => end_in_words(status),
-            Some(Err(error)) => error.to_string(),
-            None => String::new(),
+            RunsAs::Child(child) => {
+                drop(self.stream);
+                child.wait(grace).map_or_else(|error| error.to_string(), end_in_words)
+            }
         }
     }
 }
