@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
+use ureq::http::Uri;
 
 use super::tunnel::{self, Tunnel};
 use super::{Failure, HookWord, secrets};
 use crate::config::{Config, Secret};
-use crate::github::{Client, GithubConfig, Hook, HookSaid, Wanted};
+use crate::github::{Client, GithubConfig, Hook, Wanted};
 use crate::lights::terminal::harmless;
 
 /// What pilotlight listens to: pushes to pull requests, words in their comments, and what others say of a head.
@@ -48,9 +49,9 @@ pub fn install(config: &Config, token: Option<&Secret>, repositories: &[&str], u
 /// Whether each repository has a webhook that works, as far as GitHub tells; if so, it is said.
 pub fn is_well(config: &Config) -> Result<bool> {
     let client = client(config, config.github.token.as_ref())?;
-    let said = |name: &str| match client.check_hook(name, &config.webhook.path) {
-        HookSaid::There(Ok(words)) => Some(format!("{name}: the webhook is there: {words}")),
-        _ => None,
+    let said = |name: &str| {
+        let words = client.our_hook(name, &config.webhook.path).ok()??.check().ok()?;
+        Some(format!("{name}: the webhook is there: {words}"))
     };
     let said: Option<Vec<_>> = config.repositories.iter().map(|repository| said(&repository.name)).collect();
     said.iter().flatten().for_each(|line| println!("{line}"));
@@ -113,7 +114,7 @@ fn ours<'a>(
     if let Some(same) = hooks.iter().find(|hook| hook.url == url) {
         return Ok(Some(same));
     }
-    for old in hooks.iter().filter(|hook| path_of(&hook.url) == path) {
+    for old in hooks.iter().filter(|hook| hook.is_at(path)) {
         let arrives = old.active && matches!(client.ping_hook(repository, old.id)?, (200..300, _));
         if !arrives {
             return Ok(Some(old));
@@ -131,9 +132,9 @@ fn show(config: &Config) -> Result<()> {
     }
     for repository in &config.repositories {
         let hooks = client.hooks(&repository.name).map_err(|said| anyhow!("{}: {said}", repository.name))?;
-        let ours: Vec<_> = hooks.iter().filter(|hook| path_of(&hook.url) == config.webhook.path).collect();
+        let ours: Vec<_> = hooks.iter().filter(|hook| hook.is_at(&config.webhook.path)).collect();
         if ours.is_empty() {
-            println!("{}: no webhook ends in {}: `pilotlight hook install`", repository.name, config.webhook.path);
+            println!("{}: no webhook has the path {}: `pilotlight hook install`", repository.name, config.webhook.path);
         }
         for hook in ours {
             println!("{}: {}", repository.name, line(hook, events(config)));
@@ -169,20 +170,14 @@ fn client(config: &Config, token: Option<&Secret>) -> Result<Client> {
 pub fn payload_url(given: &str, path: &str) -> Result<String, String> {
     let fits = given.starts_with("https://") || given.starts_with("http://");
     let plain = given.chars().all(|c| c.is_ascii_graphic() && !"?#@\"<>\\".contains(c));
-    if !fits || !plain {
+    let Some(url) = given.parse::<Uri>().ok().filter(|_| fits && plain) else {
         return Err(format!("`{}` is no address: write it like https://ci.example.com", harmless(given)));
-    }
-    match path_of(given) {
-        "" | "/" => Ok(format!("{}{path}", given.trim_end_matches('/'))),
+    };
+    match url.path() {
+        "/" => Ok(format!("{}{path}", given.trim_end_matches('/'))),
         same if same == path => Ok(given.to_owned()),
         other => Err(format!("{other} is not webhook.path ({path}): leave it out, or change one of them")),
     }
-}
-
-/// From the first slash behind the host on.
-fn path_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.find('/').map_or("", |slash| &rest[slash..])
 }
 
 fn told(repository: &str, done: Result<()>) -> bool {
@@ -200,6 +195,7 @@ mod tests {
             ("https://ci.example.com:8443/", Ok("https://ci.example.com:8443/event_handler")),
             ("https://ci.example.com/event_handler", Ok("https://ci.example.com/event_handler")),
             ("ci.example.com", Err("`ci.example.com` is no address: write it like https://ci.example.com")),
+            ("https://", Err("`https://` is no address: write it like https://ci.example.com")),
             ("https://a@b", Err("`https://a@b` is no address: write it like https://ci.example.com")),
             (
                 "https://ci.example.com/hooks",

@@ -6,6 +6,7 @@ use serde_json::Value;
 use ureq::http::header;
 
 use super::client::{Ask, Client};
+use super::hooks::{Hook, arrived};
 use super::statuses::{http_date, path_safe};
 use crate::logic::state::TOKEN_NOTICE_SECONDS;
 use crate::logic::wording;
@@ -15,14 +16,6 @@ const NO_SHA: &str = "0000000000000000000000000000000000000000";
 
 /// What came of one question: `Ok` in words that all is well, else what is wrong and the cure.
 pub type Said = Result<String, String>;
-
-/// What came of looking at the webhook.
-pub enum HookSaid {
-    /// The token may not look.
-    Hidden,
-    Missing,
-    There(Said),
-}
 
 /// What is wrong with this box's clock is noticed from this many seconds on: TLS and tokens forgive minutes.
 const CLOCK_OFF_SECONDS_MAX: u64 = 120;
@@ -63,19 +56,18 @@ impl Client {
         }
     }
 
-    /// How the last deliveries of the hook went; `None` when the token may not look.
-    pub fn check_deliveries(&self, repository: &str, path: &str) -> Option<Said> {
-        let hook = self.hooks(repository).ok()?.into_iter().find(|hook| hook.url.ends_with(path))?;
-        let list = format!("/repos/{}/hooks/{}/deliveries?per_page=30", path_safe(repository), hook.id);
+    /// How the last deliveries of this hook went; `None` when the token may not look.
+    pub fn check_deliveries(&self, repository: &str, hook_id: u64) -> Option<Said> {
+        let list = format!("/repos/{}/hooks/{hook_id}/deliveries?per_page=30", path_safe(repository));
         let answer = self.call(self.token.as_deref()?, &list, Ask::Get(None)).ok().filter(|a| a.status == 200)?;
         let deliveries: Vec<Value> = serde_json::from_str(&answer.body).ok()?;
-        let arrived = |d: &Value| d["status_code"].as_u64().is_some_and(|code| (200..300).contains(&code));
-        let failed = deliveries.iter().filter(|d| !arrived(d)).count();
-        let newest = deliveries.iter().find(|d| !arrived(d)).and_then(|d| d["delivered_at"].as_str());
+        let failed: Vec<_> = deliveries.iter().filter(|delivery| !arrived(delivery)).collect();
+        let newest = failed.first().and_then(|delivery| delivery["delivered_at"].as_str());
         Some(match newest.map(|at| self.clean(at)) {
             None => Ok(format!("the last {} arrived", deliveries.len())),
             Some(at) => Err(format!(
-                "{failed} of the last {} failed, the newest at {at}: pushes are found by polling, a comment must be said again",
+                "{} of the last {} failed, the newest at {at}: pushes are found by polling, a comment must be said again",
+                failed.len(),
                 deliveries.len()
             )),
         })
@@ -104,33 +96,6 @@ impl Client {
         }
     }
 
-    /// The hook of `repository` that ends in `path`, and how its last delivery went.
-    pub fn check_hook(&self, repository: &str, path: &str) -> HookSaid {
-        let list = format!("/repos/{}/hooks?per_page=100", path_safe(repository));
-        let answer = self.call(self.token.as_deref().unwrap_or_default(), &list, Ask::Get(None));
-        let body = answer.ok().filter(|answer| answer.status == 200).map(|answer| answer.body);
-        let Some(hooks) = body.and_then(|body| serde_json::from_str::<Vec<Value>>(&body).ok()) else {
-            return HookSaid::Hidden;
-        };
-        let ours = hooks.iter().find(|h| h["config"]["url"].as_str().is_some_and(|url| url.ends_with(path)));
-        let Some(hook) = ours else { return HookSaid::Missing };
-        let events = hook["events"].as_array();
-        let hears = |event: &str| events.into_iter().flatten().any(|e| e == event || e == "*");
-        let words =
-            if hears("issue_comment") { "" } else { "; tick Issue comments there to /approve and /test in them" };
-        let code = hook["last_response"]["code"].as_u64();
-        HookSaid::There(match (hook["active"].as_bool(), hears("pull_request"), code) {
-            (Some(false), ..) => Err("the webhook is not active: switch it on, on its page at GitHub".to_owned()),
-            (_, false, _) => Err("the webhook does not send pull requests: tick that event on its page".to_owned()),
-            (_, _, Some(200..300)) => Ok(format!("its last delivery arrived{words}")),
-            (_, _, None) => Ok(format!("it has delivered nothing yet{words}")),
-            (_, _, Some(401)) => {
-                Err("its last delivery was answered 401: its secret differs from this box's".to_owned())
-            }
-            (_, _, Some(code)) => Err(format!("its last delivery failed ({code}): is the tunnel open?")),
-        })
-    }
-
     fn permitted(&self, path: &str, ask: Ask, fine: &[u16]) -> Said {
         let token = self.token.as_deref().ok_or("there is no token")?;
         let answer = self.call(token, path, ask).map_err(|error| self.clean(&error))?;
@@ -140,6 +105,25 @@ impl Client {
             403 => Err("not granted: add the permission to the token".to_owned()),
             404 => Err("the token does not see the repository: add it to the token, or correct its name".to_owned()),
             status => Err(format!("GitHub answers {status}")),
+        }
+    }
+}
+
+impl Hook {
+    /// Whether it sends what pilotlight needs, and how its last delivery went.
+    pub fn check(&self) -> Said {
+        let hears = |event: &str| self.events.iter().any(|e| e == event || e == "*");
+        let words =
+            if hears("issue_comment") { "" } else { "; tick Issue comments there to /approve and /test in them" };
+        match (self.active, hears("pull_request"), self.last_code) {
+            (false, ..) => Err("the webhook is not active: switch it on, on its page at GitHub".to_owned()),
+            (_, false, _) => Err("the webhook does not send pull requests: tick that event on its page".to_owned()),
+            (_, _, Some(200..300)) => Ok(format!("its last delivery arrived{words}")),
+            (_, _, None) => Ok(format!("it has delivered nothing yet{words}")),
+            (_, _, Some(401)) => {
+                Err("its last delivery was answered 401: its secret differs from this box's".to_owned())
+            }
+            (_, _, Some(code)) => Err(format!("its last delivery failed ({code}): is the tunnel open?")),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use ureq::http::Uri;
 
 use super::client::{Answer, Ask, Client};
 use super::statuses::path_safe;
@@ -25,6 +26,13 @@ pub struct Hook {
     pub last_code: Option<u64>,
 }
 
+impl Hook {
+    /// Whether this one's payload URL has just this path: one that only ends alike may be another service's.
+    pub fn is_at(&self, path: &str) -> bool {
+        self.url.parse::<Uri>().is_ok_and(|url| url.path() == path)
+    }
+}
+
 /// How a webhook should be.
 pub struct Wanted<'a> {
     /// The payload URL.
@@ -42,6 +50,14 @@ impl Client {
         let answer = self.ask_hooks(repository, "?per_page=100", Ask::Get(None))?;
         let list: Vec<Value> = understand(&answer)?;
         Ok(list.iter().filter_map(hook).collect())
+    }
+
+    /// The webhook of a repository that is at `path`, if there is one.
+    ///
+    /// # Errors
+    /// In words, with the cure.
+    pub fn our_hook(&self, repository: &str, path: &str) -> Result<Option<Hook>, String> {
+        Ok(self.hooks(repository)?.into_iter().find(|hook| hook.is_at(path)))
     }
 
     /// Makes one, or makes `id` what is wanted.
@@ -118,7 +134,7 @@ fn understand<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, Stri
     serde_json::from_str(&answer.body).map_err(|_| format!("GitHub's answer ({}) can't be read", answer.status))
 }
 
-fn hook(value: &Value) -> Option<Hook> {
+pub(super) fn hook(value: &Value) -> Option<Hook> {
     let events = value["events"].as_array().into_iter().flatten().filter_map(Value::as_str);
     Some(Hook {
         id: value["id"].as_u64()?,
@@ -127,4 +143,9 @@ fn hook(value: &Value) -> Option<Hook> {
         events: events.map(str::to_owned).collect(),
         last_code: value["last_response"]["code"].as_u64(),
     })
+}
+
+/// Whether a delivery was answered 2xx.
+pub(super) fn arrived(delivery: &Value) -> bool {
+    delivery["status_code"].as_u64().is_some_and(|code| (200..300).contains(&code))
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use ureq::http::header;
 
 use super::client::{Answer, Ask, Client};
+use super::hooks::{arrived, hook};
 use super::statuses::{Purpose, path_safe, unix_now};
 use crate::logic::catch_up::PAGE_PULLS;
 use crate::logic::event::{DeliveryKey, Found, LookUp, PostOutcome, PullPayload, Shown, StatusState};
@@ -153,23 +154,22 @@ impl Client {
             answer => answer?,
         };
         let list = json(&answer)?;
-        let ours = |h: &&Value| h["config"]["url"].as_str().is_some_and(|url| url.ends_with(hook_path));
         let list = list.as_array().ok_or_else(|| unreadable(&answer))?;
-        let Some(hook_id) = list.iter().find(ours).and_then(|h| h["id"].as_u64()) else {
+        let Some(ours) = list.iter().filter_map(hook).find(|hook| hook.is_at(hook_path)) else {
             return none;
         };
+        let hook_id = ours.id;
         let list = format!("{hooks}/{hook_id}/deliveries?per_page=100");
         let answer = self.get(HOOKS, repository, &list, None)?;
         let deliveries = json(&answer)?;
-        let mut arrived: BTreeMap<String, bool> = BTreeMap::new();
+        let mut known: BTreeMap<String, bool> = BTreeMap::new();
         let deliveries = deliveries.as_array().ok_or_else(|| unreadable(&answer))?;
         for delivery in deliveries.iter().filter(|d| d["event"] == "pull_request") {
-            let fine = delivery["status_code"].as_u64().is_some_and(|code| (200..300).contains(&code));
             if let Some(guid) = delivery["guid"].as_str() {
-                *arrived.entry(guid.to_owned()).or_default() |= fine;
+                *known.entry(guid.to_owned()).or_default() |= arrived(delivery);
             }
         }
-        let failed = arrived.into_iter().filter(|(_, fine)| !fine);
+        let failed = known.into_iter().filter(|(_, fine)| !fine);
         Ok(Found::Deliveries(failed.map(|(guid, _)| DeliveryKey { guid, hook_id }).collect()))
     }
 

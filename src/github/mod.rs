@@ -17,7 +17,6 @@ use std::fmt;
 use crossbeam_channel::Receiver;
 
 pub use self::client::Client;
-pub use self::doctor::HookSaid;
 pub use self::hooks::{Hook, Wanted};
 use self::lookups::Etags;
 use crate::logic::event::{Found, LookUp, Post, PostOutcome, PullPayload};
@@ -54,7 +53,7 @@ pub enum Heard {
     TokenExpires(i64),
 }
 
-/// Makes the calls that come in, in order, and tells how each went. `hook_path` is the end of our hook's address;
+/// Makes the calls that come in, in order, and tells how each went. `hook_path` is the path of our hook's address;
 /// `understand` reads a page of a repository's pull requests. Returns when `calls` is disconnected and empty.
 pub fn run(
     client: Client,

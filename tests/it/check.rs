@@ -150,8 +150,10 @@ fn what_github_says_is_told_with_its_cure() {
     finds(&room(&doctor(but(path, status, body))), &[], unheard, 0);
     let missing = but("/repos/acme/app/hooks", 200, json!([]));
     let line =
-        "doubtful acme/app: webhook: none ends in /event_handler: polling still works, `pilotlight hook install`";
+        "doubtful acme/app: webhook: none has the path /event_handler: polling still works, `pilotlight hook install`";
     finds(&room(&doctor(missing)), &[], line, 0);
+    let (path, status, body) = hook("config", json!({ "url": "https://chat.example/ci/event_handler" }));
+    finds(&room(&doctor(but(path, status, body))), &[], line, 0);
     let hidden = but("/repos/acme/app/hooks", 404, json!({}));
     finds(&room(&doctor(hidden)), &[], "doubtful acme/app: webhook: the token may not look at it", 0);
     let nowhere = room("http://127.0.0.1:9");

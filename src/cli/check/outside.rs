@@ -9,7 +9,7 @@ use super::super::control;
 use super::super::tunnel::open_tunnels;
 use super::Finding;
 use crate::config::Config;
-use crate::github::{Client, GithubConfig, HookSaid};
+use crate::github::{Client, GithubConfig};
 
 /// How long the dashboard may take to answer.
 const DASHBOARD_MAX: Duration = Duration::from_secs(3);
@@ -43,25 +43,29 @@ pub fn findings(config: &Config) -> Vec<Finding> {
             findings.push(Finding::of(format!("{name}: {permission}"), said));
         }
         if config.webhook.listen.is_some() {
-            let about = format!("{name}: webhook");
-            findings.push(match client.check_hook(name, &config.webhook.path) {
-                HookSaid::There(said) => Finding::of(about, said),
-                HookSaid::Missing => Finding::doubtful(
-                    about,
-                    format!(
-                        "none ends in {}: polling still works, `pilotlight hook install` makes one",
-                        config.webhook.path
-                    ),
-                ),
-                HookSaid::Hidden => {
-                    Finding::doubtful(about, "the token may not look at it (Webhooks: read): see its page at GitHub")
-                }
-            });
-            let deliveries = client.check_deliveries(name, &config.webhook.path);
-            findings.extend(deliveries.map(|said| Finding::mind(format!("{name}: deliveries"), said)));
+            findings.extend(webhook(&client, name, &config.webhook.path));
         }
     }
     findings
+}
+
+/// How the webhook of a repository is, and how its last deliveries went.
+fn webhook(client: &Client, repository: &str, path: &str) -> Vec<Finding> {
+    let about = format!("{repository}: webhook");
+    let hook = match client.our_hook(repository, path) {
+        Ok(Some(hook)) => hook,
+        Ok(None) => {
+            let cure = "polling still works, `pilotlight hook install` makes one";
+            return vec![Finding::doubtful(about, format!("none has the path {path}: {cure}"))];
+        }
+        Err(_) => {
+            let words = "the token may not look at it (Webhooks: read): see its page at GitHub";
+            return vec![Finding::doubtful(about, words)];
+        }
+    };
+    let deliveries = client.check_deliveries(repository, hook.id);
+    let deliveries = deliveries.map(|said| Finding::mind(format!("{repository}: deliveries"), said));
+    [Finding::of(about, hook.check())].into_iter().chain(deliveries).collect()
 }
 
 /// Whether the API's host has an address.

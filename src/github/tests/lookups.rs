@@ -157,3 +157,21 @@ fn an_empty_list_that_is_the_same_may_be_another_s() {
         assert_eq!(ask(), Ok(Found::Same(Identity { name: "acme/app".into(), id: Some(id) })));
     }
 }
+
+#[test]
+fn a_hook_is_ours_by_its_whole_path() {
+    let table = [
+        ("https://box.example/event_handler", true),
+        ("http://127.0.0.1:4567/event_handler?from=github", true),
+        ("https://another-service.example/ci/event_handler", false),
+        ("https://box.example/event_handler/", false),
+        ("https://box.example", false),
+        ("https://box.example?/event_handler", false),
+        ("/event_handler at https://", false),
+        ("", false),
+    ];
+    for (url, expected) in table {
+        let hook = Hook { id: 1, url: url.to_owned(), active: true, events: Vec::new(), last_code: None };
+        assert_eq!(hook.is_at("/event_handler"), expected, "{url}");
+    }
+}

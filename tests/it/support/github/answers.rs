@@ -80,7 +80,10 @@ fn look(request: &Request, inner: &Inner) -> Option<Answer> {
             let others = inner.others.iter().filter(|(of, _)| of == sha).map(|(_, status)| status.clone());
             fine(json!({"statuses": newest.values().map(shown).chain(others).collect::<Vec<_>>()}))
         }
-        ["hooks"] => fine(json!([{"id": 1, "config": {"url": "https://box.example/event_handler"}}])),
+        ["hooks"] => fine(json!([
+            {"id": 9, "config": {"url": "https://another-service.example/ci/event_handler"}},
+            {"id": 1, "config": {"url": "https://box.example/event_handler"}},
+        ])),
         ["hooks", "1", "deliveries"] => {
             let failed = |guid: &String| json!({"guid": guid, "event": "pull_request", "status_code": 502});
             fine(inner.failed_deliveries.iter().map(failed).collect())
