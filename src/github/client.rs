@@ -14,7 +14,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Error};
 
 use super::GithubConfig;
-use super::statuses::seconds_since_1970;
+use crate::logic::time;
 
 /// Redirects followed for one call. GitHub sends one for a renamed repository; a few renames are a few.
 const REDIRECTS_MAX: usize = 3;
@@ -121,7 +121,7 @@ impl Client {
             let sent = catch_unwind(AssertUnwindSafe(|| self.send(token, &url, ask, deadline)));
             let sent = sent.map_err(|_| format!("{} was not asked: no thread was left for it", self.api.origin()))?;
             let response = sent.map_err(|e| self.unreachable(&e))?;
-            if let Some(at) = response.headers().get(TOKEN_EXPIRATION).and_then(|at| expiration(at.to_str().ok()?)) {
+            if let Some(at) = response.headers().get(TOKEN_EXPIRATION).and_then(|at| time::seconds(at.to_str().ok()?)) {
                 self.expires.set(Some(at));
             }
             if !matches!(response.status().as_u16(), 301 | 302 | 307 | 308) {
@@ -186,19 +186,6 @@ impl Client {
             Some((end, _)) => format!("{}…", &line[..end]),
             None => line,
         }
-    }
-}
-
-/// `2026-12-31 23:59:59 UTC`, or with an offset such as `-0500`, as UTC seconds since 1970.
-pub(super) fn expiration(text: &str) -> Option<i64> {
-    let (time, zone) = text.trim().rsplit_once(' ')?;
-    let local = humantime::parse_rfc3339_weak(time).ok().and_then(seconds_since_1970)?;
-    let (hours, minutes) = zone.get(1..).and_then(|digits| digits.split_at_checked(2))?;
-    match (zone.starts_with('-'), hours.parse::<i64>(), minutes.parse::<i64>()) {
-        _ if zone == "UTC" => Some(local),
-        (true, Ok(hours), Ok(minutes)) => Some(local + hours * 3600 + minutes * 60),
-        (false, Ok(hours), Ok(minutes)) => Some(local - hours * 3600 - minutes * 60),
-        _ => None,
     }
 }
 

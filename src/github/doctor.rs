@@ -1,13 +1,11 @@
 //! What `pilotlight check` asks GitHub: whether it is there, and what the token may do. Nothing is changed.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::Value;
 use ureq::http::header;
 
 use super::client::{Ask, Client};
 use super::hooks::{Hook, arrived};
-use super::statuses::{http_date, path_safe};
+use super::statuses::{http_date, path_safe, unix_now};
 use crate::logic::state::TOKEN_NOTICE_SECONDS;
 use crate::logic::wording;
 
@@ -28,8 +26,7 @@ impl Client {
             Err(error) => return (Err(self.clean(&error)), Err("not known: GitHub did not answer".to_owned())),
         };
         let date = answer.headers.get(header::DATE).and_then(|d| d.to_str().ok()).and_then(http_date);
-        let ours = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let clock = match date.map(|theirs| theirs.unsigned_abs().abs_diff(ours)) {
+        let clock = match date.map(|theirs| theirs.abs_diff(unix_now())) {
             None => Err("GitHub's answer has no date to compare with".to_owned()),
             Some(off) if off > CLOCK_OFF_SECONDS_MAX => {
                 let cure = "wait for the network time, or enable it: `timedatectl set-ntp true`";
@@ -48,11 +45,11 @@ impl Client {
     }
 
     /// How long the token is good for, as GitHub told with its last answer.
-    pub fn check_expiry(&self, now: i64) -> Said {
-        match self.token_expires() {
+    pub fn check_expiry(&self) -> Said {
+        match self.token_expires().map(|at| at - unix_now()) {
             None => Ok("has no end that GitHub tells of".to_owned()),
-            Some(at) if at - now <= TOKEN_NOTICE_SECONDS => Err(wording::token_expires(at - now)),
-            Some(at) => Ok(format!("good for {} days", (at - now) / (24 * 3600))),
+            Some(left) if left <= TOKEN_NOTICE_SECONDS => Err(wording::token_expires(left)),
+            Some(left) => Ok(format!("good for {} days", left / (24 * 3600))),
         }
     }
 

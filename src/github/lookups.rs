@@ -2,7 +2,6 @@
 //! deliveries failed. And whether somebody who wrote a comment is of the team.
 
 use std::collections::BTreeMap;
-use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 use ureq::http::header;
@@ -13,6 +12,7 @@ use super::statuses::{Purpose, path_safe, unix_now};
 use crate::logic::catch_up::PAGE_PULLS;
 use crate::logic::event::{DeliveryKey, Found, LookUp, PostOutcome, PullPayload, Shown, StatusState};
 use crate::logic::identity::Identity;
+use crate::logic::time;
 
 /// Pages that are read of one list: a thousand pull requests, ten times what an office has open.
 const PAGES_MAX: usize = 20;
@@ -138,7 +138,7 @@ impl Client {
                 context: status["context"].as_str()?.to_owned(),
                 state: serde_json::from_value::<StatusState>(status["state"].clone()).ok()?,
                 description: status["description"].as_str().unwrap_or_default().to_owned(),
-                updated_at: status["updated_at"].as_str().map_or(0, unix),
+                updated_at: status["updated_at"].as_str().and_then(time::seconds).unwrap_or_default(),
                 id: status["id"].as_u64().unwrap_or_default(),
             })
         };
@@ -219,15 +219,6 @@ impl Client {
     }
 }
 
-/// RFC 3339 in UTC, which GitHub writes with `Z` or `+00:00`, → seconds since 1970; 0, before anything there is, for what
-/// is none.
-fn unix(text: &str) -> i64 {
-    let local = text.trim_end_matches('Z').trim_end_matches("+00:00");
-    let since =
-        humantime::parse_rfc3339(&format!("{local}Z")).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    since.and_then(|since| i64::try_from(since.as_secs()).ok()).unwrap_or_default()
-}
-
 fn etag(answer: &Answer) -> Option<String> {
     Some(answer.headers.get(header::ETAG)?.to_str().ok()?.to_owned())
 }
@@ -243,15 +234,4 @@ fn json(answer: &Answer) -> Result<Value, PostOutcome> {
 
 fn unreadable(answer: &Answer) -> PostOutcome {
     PostOutcome::Unreachable { error: format!("GitHub's answer ({}) can't be read", answer.status), wait: None }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::unix;
-
-    #[test]
-    fn times_are_utc_in_both_spellings() {
-        let table = ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00+00:00", "soon", "", "1969-01-01T00:00:00Z"];
-        assert_eq!(table.map(unix), [1_767_225_600, 1_767_225_600, 0, 0, 0]);
-    }
 }

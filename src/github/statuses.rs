@@ -7,6 +7,7 @@ use ureq::http::{HeaderMap, header};
 
 use super::client::{Answer, Ask, Client};
 use crate::logic::event::{Post, PostOutcome};
+use crate::logic::time;
 
 /// The shortest wait when GitHub limits us without saying for how long: what its documentation asks for.
 const LIMITED_WAIT_MIN: Duration = Duration::from_secs(60);
@@ -186,16 +187,12 @@ fn number(headers: &HeaderMap, name: &str) -> Option<i64> {
 pub(super) fn http_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let mut words = text.split_once(", ")?.1.strip_suffix(" GMT")?.split(' ');
-    let (day, month, year, time) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let (day, month, year, at) = (words.next()?, words.next()?, words.next()?, words.next()?);
     let month = MONTHS.iter().position(|name| *name == month)? + 1;
-    let when = humantime::parse_rfc3339(&format!("{year}-{month:02}-{day}T{time}Z")).ok()?;
-    seconds_since_1970(when)
+    time::seconds(&format!("{year}-{month:02}-{day}T{at}Z"))
 }
 
 pub(super) fn unix_now() -> i64 {
-    seconds_since_1970(SystemTime::now()).unwrap_or(0)
-}
-
-pub(super) fn seconds_since_1970(when: SystemTime) -> Option<i64> {
-    i64::try_from(when.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

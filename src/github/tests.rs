@@ -331,19 +331,3 @@ fn the_thread_posts_in_order_and_ends_with_its_sender() {
     let outcomes: Vec<String> = outcomes.iter().map(|(build, outcome)| format!("{build} {}", words(outcome))).collect();
     assert_eq!(outcomes, ["1 accepted", "2 refused: GitHub refuses this status (410)", "3 accepted"]);
 }
-
-#[test]
-fn when_a_token_expires() {
-    let cases = [
-        ("2026-12-31 23:59:59 UTC", Some(1_798_761_599)),
-        ("2026-12-31 18:59:59 -0500", Some(1_798_761_599)),
-        ("2027-01-01 01:59:59 +0200", Some(1_798_761_599)),
-        ("2026-12-31", None),
-        ("soon UTC", None),
-        ("2026-12-31 23:59:59 -ab00", None),
-        ("", None),
-    ];
-    for (text, expected) in cases {
-        assert_eq!(super::client::expiration(text), expected, "{text}");
-    }
-}

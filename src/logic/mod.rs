@@ -24,6 +24,7 @@ pub mod secret;
 pub mod space;
 pub mod state;
 pub mod text;
+pub mod time;
 pub mod trust;
 pub mod wording;
 

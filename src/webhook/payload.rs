@@ -2,7 +2,6 @@
 //! Its shape is described at <https://docs.github.com/webhooks/webhook-events-and-payloads>.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -10,6 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::{Refusal, malformed};
 use crate::logic::event::{Comment, Hook, PullAction, PullPayload, Shown, StatusPayload, StatusState, Word};
 use crate::logic::identity::Identity;
+use crate::logic::time::seconds;
 use crate::logic::wording::{DESCRIPTION_CHARS_MAX, plain};
 
 /// What is kept of a title, in characters; GitHub allows as many.
@@ -307,24 +307,4 @@ fn branch(field: &str, text: &str) -> Result<String, Refusal> {
         return Err(malformed(format!("{field} is longer than {REF_BYTES_MAX} bytes")));
     }
     Ok(plain(text, REF_BYTES_MAX))
-}
-
-/// RFC 3339 → UTC seconds since 1970; an offset other than `Z` is reckoned in.
-fn seconds(text: &str) -> Option<i64> {
-    let (local, offset) = match text.len().checked_sub("+00:00".len()).and_then(|at| text.split_at_checked(at)) {
-        Some((local, zone)) if zone.starts_with(['+', '-']) => (format!("{local}Z"), offset_seconds(zone)?),
-        _ => (text.to_owned(), 0),
-    };
-    let time = local.is_ascii().then(|| humantime::parse_rfc3339(&local).ok())??;
-    let since: Duration = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some(i64::try_from(since.as_secs()).ok()? - offset)
-}
-
-/// `+02:00` → 7200.
-fn offset_seconds(zone: &str) -> Option<i64> {
-    let (hours, minutes) = zone[1..].split_once(':')?;
-    let two_digits = |text: &str| text.parse::<u8>().ok().filter(|_| text.len() == 2 && !text.starts_with('+'));
-    let (hours, minutes) = (two_digits(hours)?, two_digits(minutes)?);
-    let seconds = i64::from(hours) * 3600 + i64::from(minutes) * 60;
-    (hours < 24 && minutes < 60).then_some(if zone.starts_with('-') { -seconds } else { seconds })
 }
