@@ -8,7 +8,7 @@ use ureq::http::Uri;
 use super::tunnel::{self, Tunnel};
 use super::{Failure, HookWord, secrets};
 use crate::config::{Config, Secret};
-use crate::github::{Client, GithubConfig, Hook, Wanted};
+use crate::github::{Client, Hook, Wanted};
 use crate::lights::terminal::harmless;
 
 /// What pilotlight listens to: pushes to pull requests, words in their comments, and what others say of a head.
@@ -48,7 +48,7 @@ pub fn install(config: &Config, token: Option<&Secret>, repositories: &[&str], u
 
 /// Whether each repository has a webhook that works, as far as GitHub tells; if so, it is said.
 pub fn is_well(config: &Config) -> Result<bool> {
-    let client = client(config, config.github.token.as_ref())?;
+    let client = Client::new(&config.github.api_url, config.github.token.as_ref())?;
     let said = |name: &str| {
         let words = client.our_hook(name, &config.webhook.path).ok()??.check().ok()?;
         Some(format!("{name}: the webhook is there: {words}"))
@@ -60,7 +60,7 @@ pub fn is_well(config: &Config) -> Result<bool> {
 
 /// Makes or mends the webhook of one repository, and has GitHub try it.
 fn install_one(config: &Config, token: Option<&Secret>, repository: &str, url: &str) -> Result<()> {
-    let client = client(config, token.or(config.github.token.as_ref()))?;
+    let client = Client::new(&config.github.api_url, token.or(config.github.token.as_ref()))?;
     let secret = config.webhook.secret.as_ref();
     let secret =
         secret.context("webhook.listen is \"off\": nothing would hear a webhook. Take that line away first")?;
@@ -125,7 +125,7 @@ fn ours<'a>(
 }
 
 fn show(config: &Config) -> Result<()> {
-    let client = client(config, config.github.token.as_ref())?;
+    let client = Client::new(&config.github.api_url, config.github.token.as_ref())?;
     let port = config.webhook.listen.map(|address| address.port());
     for Tunnel { name, url } in port.map(tunnel::open_tunnels).unwrap_or_default() {
         println!("tunnel: {name} at {url}{}", config.webhook.path);
@@ -159,11 +159,6 @@ fn line(hook: &Hook, events: &[&str]) -> String {
         events.iter().copied().filter(|e| !hook.events.iter().any(|has| has == e || has == "*")).collect();
     let lacks = if lacks.is_empty() { String::new() } else { format!(", lacks {}", lacks.join(" and ")) };
     format!("webhook {} at {}, {last}{active}{lacks}", hook.id, harmless(&hook.url))
-}
-
-fn client(config: &Config, token: Option<&Secret>) -> Result<Client> {
-    let token = token.map(|token| token.expose().to_owned());
-    Client::new(&GithubConfig { api_url: config.github.api_url.clone(), token })
 }
 
 /// The address a person gave, with the path that we listen at.

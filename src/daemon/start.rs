@@ -18,7 +18,7 @@ use super::opened::Opened;
 use super::{Addresses, Daemon, act};
 use crate::builder::{self, BuilderConfig, Order};
 use crate::config::{self, Config};
-use crate::github::{self, Call, Client, GithubConfig};
+use crate::github::{self, Call, Client};
 use crate::http::gate::WebhookRules;
 use crate::lights::{LampShow, Lights};
 use crate::logic::build::BuildId;
@@ -186,8 +186,7 @@ type Workers = (Sender<Order>, Sender<Call>, Vec<JoinHandle<()>>);
 
 /// The threads that work outside: builders and github.
 pub fn workers_of(config: &Config, outbox: &Sender<Inbox>) -> Result<Workers> {
-    let token = config.github.token.as_ref().map(|token| token.expose().to_owned());
-    let client = Client::new(&GithubConfig { api_url: config.github.api_url.clone(), token: token.clone() })?;
+    let client = Client::new(&config.github.api_url, config.github.token.as_ref())?;
     let (calls, to_call) = unbounded();
     let (to_main, hook_path) = (outbox.clone(), config.webhook.path.clone());
     let mut threads = vec![spawn("github", move || {

@@ -13,7 +13,7 @@ use ureq::http::{HeaderMap, Response, Uri, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Error};
 
-use super::GithubConfig;
+use crate::logic::secret::Secret;
 use crate::logic::time;
 
 /// Redirects followed for one call. GitHub sends one for a renamed repository; a few renames are a few.
@@ -50,7 +50,7 @@ const LIMITS: Limits = Limits { call: Duration::from_secs(20), connect: Duration
 pub struct Client {
     agent: Agent,
     pub(super) api: Api,
-    pub(super) token: Option<String>,
+    token: Option<Secret>,
     limits: Limits,
     /// When the token expires, as GitHub's newest answer tells: UTC seconds since 1970.
     expires: Cell<Option<i64>>,
@@ -75,22 +75,25 @@ pub(super) enum Ask<'a> {
 }
 
 impl Client {
+    /// `api_url` is `https://api.github.com`, or `https://HOST/api/v3` for an Enterprise Server. Without a token, every
+    /// post ends in [`PostOutcome::TokenRefused`](crate::logic::event::PostOutcome) and no call is made.
+    ///
     /// # Errors
     /// An `api_url` that is no plain http(s) address, or a token that cannot stand in a header.
-    pub fn new(config: &GithubConfig) -> Result<Client> {
-        Client::with_limits(config, LIMITS)
+    pub fn new(api_url: &str, token: Option<&Secret>) -> Result<Client> {
+        Client::with_limits(api_url, token, LIMITS)
     }
 
-    pub(super) fn with_limits(config: &GithubConfig, limits: Limits) -> Result<Client> {
-        let api = Api::parse(&config.api_url)?;
-        if let Some(token) = &config.token {
+    pub(super) fn with_limits(api_url: &str, token: Option<&Secret>, limits: Limits) -> Result<Client> {
+        let api = Api::parse(api_url)?;
+        if let Some(token) = token.map(Secret::expose) {
             ensure!(
                 !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()),
                 "The GitHub token is empty or holds a space, a line break or another character that no token has. \
                  Store it again, alone, in the file that github.token_file names"
             );
         }
-        if config.token.is_some() && api.scheme == Scheme::HTTP && !api.is_loopback() {
+        if token.is_some() && api.scheme == Scheme::HTTP && !api.is_loopback() {
             log::warn!(api_url = api.origin(); "The GitHub token goes over the network unencrypted: use https in github.api_url");
         }
         let mut agent = Agent::config_builder()
@@ -105,7 +108,7 @@ impl Client {
         if api.is_loopback() {
             agent = agent.proxy(None);
         }
-        Ok(Client { agent: agent.build().into(), api, token: config.token.clone(), limits, expires: Cell::default() })
+        Ok(Client { agent: agent.build().into(), api, token: token.cloned(), limits, expires: Cell::default() })
     }
 
     /// Asks for `path` below the API's address, following redirects on the same host: GitHub wants them repeated with
@@ -143,6 +146,10 @@ impl Client {
         self.expires.get()
     }
 
+    pub(super) fn token(&self) -> Option<&str> {
+        self.token.as_ref().map(Secret::expose)
+    }
+
     fn send(&self, token: &str, url: &str, ask: Ask, deadline: Instant) -> Result<Response<Body>, Error> {
         let authorization = format!("Bearer {token}");
         let left = Some(deadline.saturating_duration_since(Instant::now()));
@@ -178,8 +185,8 @@ impl Client {
     pub(super) fn clean(&self, text: &str) -> String {
         let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
-        let line = match &self.token {
-            Some(token) => line.replace(token.as_str(), "[token]"),
+        let line = match self.token() {
+            Some(token) => line.replace(token, "[token]"),
             None => line,
         };
         match line.char_indices().nth(SAID_CHARS_MAX) {

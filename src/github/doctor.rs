@@ -21,7 +21,7 @@ const CLOCK_OFF_SECONDS_MAX: u64 = 120;
 impl Client {
     /// Whether GitHub answers at all, and whether its clock and ours agree.
     pub fn check_reachable(&self) -> (Said, Said) {
-        let answer = match self.call(self.token.as_deref().unwrap_or_default(), "/rate_limit", Ask::Get(None)) {
+        let answer = match self.call(self.token().unwrap_or_default(), "/rate_limit", Ask::Get(None)) {
             Ok(answer) => answer,
             Err(error) => return (Err(self.clean(&error)), Err("not known: GitHub did not answer".to_owned())),
         };
@@ -56,7 +56,7 @@ impl Client {
     /// How the last deliveries of this hook went; `None` when the token may not look.
     pub fn check_deliveries(&self, repository: &str, hook_id: u64) -> Option<Said> {
         let list = format!("/repos/{}/hooks/{hook_id}/deliveries?per_page=30", path_safe(repository));
-        let answer = self.call(self.token.as_deref()?, &list, Ask::Get(None)).ok().filter(|a| a.status == 200)?;
+        let answer = self.call(self.token()?, &list, Ask::Get(None)).ok().filter(|a| a.status == 200)?;
         let deliveries: Vec<Value> = serde_json::from_str(&answer.body).ok()?;
         let failed: Vec<_> = deliveries.iter().filter(|delivery| !arrived(delivery)).collect();
         let newest = failed.first().and_then(|delivery| delivery["delivered_at"].as_str());
@@ -94,7 +94,7 @@ impl Client {
     }
 
     fn permitted(&self, path: &str, ask: Ask, fine: &[u16]) -> Said {
-        let token = self.token.as_deref().ok_or("there is no token")?;
+        let token = self.token().ok_or("there is no token")?;
         let answer = self.call(token, path, ask).map_err(|error| self.clean(&error))?;
         match answer.status {
             status if fine.contains(&status) => Ok("granted".to_owned()),

@@ -109,7 +109,7 @@ impl Client {
     }
 
     fn ask_hooks(&self, repository: &str, rest: &str, ask: Ask) -> Result<Answer, String> {
-        let token = self.token.as_deref().ok_or("there is no token")?;
+        let token = self.token().ok_or("there is no token")?;
         let answer = self.call(token, &format!("/repos/{}/hooks{rest}", path_safe(repository)), ask);
         let answer = answer.map_err(|error| self.clean(&error))?;
         let said = |answer: &Answer| {

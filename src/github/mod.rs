@@ -12,30 +12,12 @@ mod statuses;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
 use crossbeam_channel::Receiver;
 
 pub use self::client::Client;
 pub use self::hooks::{Hook, Wanted};
 use self::lookups::Etags;
 use crate::logic::event::{Found, LookUp, Post, PostOutcome, PullPayload};
-
-/// Where GitHub's API is and who we are there.
-#[derive(Clone, PartialEq, Eq)]
-pub struct GithubConfig {
-    /// `https://api.github.com`, or `https://HOST/api/v3` for an Enterprise Server.
-    pub api_url: String,
-    /// Without one, every post ends in [`PostOutcome::TokenRefused`] and no call is made.
-    pub token: Option<String>,
-}
-
-impl fmt::Debug for GithubConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let token = self.token.as_ref().map(|_| "hidden");
-        f.debug_struct("GithubConfig").field("api_url", &self.api_url).field("token", &token).finish()
-    }
-}
 
 /// A call to be made.
 pub enum Call {

@@ -54,7 +54,7 @@ impl Client {
 
     /// The token, or the outcome of a call that can't be made without one.
     pub(super) fn token_or_refusal(&self) -> Result<&str, PostOutcome> {
-        self.token.as_deref().ok_or_else(|| PostOutcome::TokenRefused {
+        self.token().ok_or_else(|| PostOutcome::TokenRefused {
             error: format!(
                 "There is no GitHub token. Make one with {PERMISSIONS}, and name its file in github.token_file, \
                  or provide it as the credential github-token or in GITHUB_TOKEN"

@@ -9,9 +9,10 @@ use crossbeam_channel::unbounded;
 
 use self::standin::StandIn;
 use super::client::{Limits, SAID_CHARS_MAX, certificate_cure};
-use super::{Call, Client, Etags, GithubConfig, Heard, Hook, run};
+use super::{Call, Client, Etags, Heard, Hook, run};
 use crate::logic::event::{Found, LookUp, Post, PostOutcome, PullAction, PullPayload, StatusState};
 use crate::logic::identity::Identity;
+use crate::logic::secret::Secret;
 
 const TOKEN: &str = "github_pat_secret";
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -175,8 +176,7 @@ fn the_token_goes_to_no_other_host() {
     assert_eq!(words(github.client(LONG).post_status(&post())), expected);
     assert!(other.seen.try_recv().is_err(), "the other host was called");
 
-    let config = GithubConfig { api_url: "https://api.github.com".into(), token: None };
-    let api = Client::new(&config).unwrap().api;
+    let api = Client::new("https://api.github.com", None).unwrap().api;
     let same = |location: &str| api.on_same_host(location);
     assert_eq!(same("https://API.github.com/r/1").unwrap(), "https://api.github.com/r/1");
     for elsewhere in [
@@ -246,15 +246,15 @@ fn what_is_no_http_is_no_answer() {
 #[test]
 fn nobody_listens() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let config = GithubConfig { api_url: format!("http://{closed}"), token: Some(TOKEN.into()) };
+    let client = Client::new(&format!("http://{closed}"), Some(&Secret::new(TOKEN))).unwrap();
     let expected = format!("unreachable: No answer from http://{closed}: io: Connection refused (os error 111)");
-    assert_eq!(words(Client::new(&config).unwrap().post_status(&post())), expected);
+    assert_eq!(words(client.post_status(&post())), expected);
 }
 
 #[test]
 fn without_a_token_no_call_is_made() {
     let github = StandIn::start(vec![CREATED.into()]);
-    let client = Client::new(&GithubConfig { api_url: github.url.clone(), token: None }).unwrap();
+    let client = Client::new(&github.url, None).unwrap();
     let expected = "token: There is no GitHub token. Make one with Commit statuses: write; Contents, Pull requests and \
                     Webhooks: read, and name its file in github.token_file, or provide it as the credential github-token or in GITHUB_TOKEN";
     assert_eq!(words(client.post_status(&post())), expected);
@@ -264,9 +264,9 @@ fn without_a_token_no_call_is_made() {
 #[test]
 fn odd_names_stay_in_their_place_and_a_prefix_is_kept() {
     let github = StandIn::start(vec![CREATED.into()]);
-    let config = GithubConfig { api_url: format!("{}/api/v3/", github.url), token: Some(TOKEN.into()) };
+    let client = Client::new(&format!("{}/api/v3/", github.url), Some(&Secret::new(TOKEN))).unwrap();
     let odd = Post { repository: "a b/c?d#e+f%2e\r\n".into(), ..post() };
-    assert_eq!(Client::new(&config).unwrap().post_status(&odd), PostOutcome::Accepted);
+    assert_eq!(client.post_status(&odd), PostOutcome::Accepted);
     let head = github.seen.try_recv().unwrap().head;
     let expected = format!("POST /api/v3/repos/a%20b/c%3Fd%23e%2Bf%252e%0D%0A/statuses/{SHA} HTTP/1.1\r\n");
     assert!(head.starts_with(&expected), "{head}");
@@ -289,11 +289,9 @@ fn a_wrong_configuration_says_what_to_write() {
         ("https://api.github.com", "secrét", token.into()),
     ];
     for (api_url, token, expected) in table {
-        let config = GithubConfig { api_url: api_url.into(), token: Some(token.into()) };
-        let error = Client::new(&config).err().expect("it is wrong");
+        let error = Client::new(api_url, Some(&Secret::new(token))).err().expect("it is wrong");
         assert_eq!(error.to_string(), expected, "{api_url}");
         assert!(!format!("{error:?}").contains("secr"), "{error:?}");
-        assert!(!format!("{config:?}").contains("secrét"));
     }
 }
 

@@ -9,14 +9,14 @@ use super::super::control;
 use super::super::tunnel::open_tunnels;
 use super::Finding;
 use crate::config::Config;
-use crate::github::{Client, GithubConfig};
+use crate::github::Client;
 
 /// How long the dashboard may take to answer.
 const DASHBOARD_MAX: Duration = Duration::from_secs(3);
 
 pub fn findings(config: &Config) -> Vec<Finding> {
-    let token = config.github.token.as_ref().map(|t| t.expose().to_owned());
-    let client = match Client::new(&GithubConfig { api_url: config.github.api_url.clone(), token: token.clone() }) {
+    let token = config.github.token.as_ref();
+    let client = match Client::new(&config.github.api_url, token) {
         Ok(client) => client,
         Err(error) => return vec![Finding::bad("GitHub", format!("{error:#}"))],
     };

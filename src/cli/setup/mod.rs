@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow};
 use super::secrets::{self, Kept, TOKEN};
 use super::{Failure, backup, hook};
 use crate::config::{Config, DEFAULT_PATH, Secret};
-use crate::github::{Client, GithubConfig};
+use crate::github::Client;
 use place::Place;
 
 /// What a script says instead of being asked.
@@ -152,7 +152,7 @@ fn token(place: &Place, options: &Options, text: &str, names: &[String]) -> Resu
 }
 
 fn try_token(api_url: &str, token: &Secret, names: &[String]) -> Result<()> {
-    let client = Client::new(&GithubConfig { api_url: api_url.to_owned(), token: Some(token.expose().to_owned()) })?;
+    let client = Client::new(api_url, Some(token))?;
     client.check_reachable().0.map_err(anyhow::Error::msg)?;
     for name in names {
         for (permission, said) in client.check_permissions(name) {

@@ -6,8 +6,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::TOKEN;
+use crate::github::Client;
 use crate::github::client::Limits;
-use crate::github::{Client, GithubConfig};
+use crate::logic::secret::Secret;
 
 /// A request as the stand-in saw it, and on which of its connections (from 1).
 pub struct Seen {
@@ -53,8 +54,7 @@ impl StandIn {
     }
 
     pub fn client(&self, limits: Limits) -> Client {
-        let config = GithubConfig { api_url: self.url.clone(), token: Some(TOKEN.into()) };
-        Client::with_limits(&config, limits).unwrap()
+        Client::with_limits(&self.url, Some(&Secret::new(TOKEN)), limits).unwrap()
     }
 }
 
