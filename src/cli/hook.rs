@@ -24,12 +24,12 @@ pub fn run(config_path: &Path, word: HookWord) -> Result<(), Failure> {
                 Some(url) => payload_url(&url, &config.webhook.path).map_err(Failure::Wrong)?,
                 None => found_url(&config)?,
             };
-            let all = config.repositories.iter().map(|r| r.name.as_str());
+            let all = config.policy.repositories.iter().map(|r| r.name.as_str());
             let named: Vec<&str> = match repository.is_empty() {
                 true => all.collect(),
                 false => repository.iter().map(String::as_str).collect(),
             };
-            if let Some(unknown) = named.iter().find(|name| config.policy("").repository(name).is_none()) {
+            if let Some(unknown) = named.iter().find(|name| config.policy.repository(name).is_none()) {
                 return Err(Failure::Wrong(format!("{unknown} is not configured here: add its [[repository]] first")));
             }
             install(&config, token.as_ref(), &named, &url)
@@ -53,7 +53,7 @@ pub fn is_well(config: &Config) -> Result<bool> {
         let words = client.our_hook(name, &config.webhook.path).ok()??.check().ok()?;
         Some(format!("{name}: the webhook is there: {words}"))
     };
-    let said: Option<Vec<_>> = config.repositories.iter().map(|repository| said(&repository.name)).collect();
+    let said: Option<Vec<_>> = config.policy.repositories.iter().map(|repository| said(&repository.name)).collect();
     said.iter().flatten().for_each(|line| println!("{line}"));
     Ok(said.is_some())
 }
@@ -130,7 +130,7 @@ fn show(config: &Config) -> Result<()> {
     for Tunnel { name, url } in port.map(tunnel::open_tunnels).unwrap_or_default() {
         println!("tunnel: {name} at {url}{}", config.webhook.path);
     }
-    for repository in &config.repositories {
+    for repository in &config.policy.repositories {
         let hooks = client.hooks(&repository.name).map_err(|said| anyhow!("{}: {said}", repository.name))?;
         let ours: Vec<_> = hooks.iter().filter(|hook| hook.is_at(&config.webhook.path)).collect();
         if ours.is_empty() {
@@ -145,7 +145,7 @@ fn show(config: &Config) -> Result<()> {
 
 /// Others' statuses only where they are wanted: each status of ours would come back, too.
 fn events(config: &Config) -> &'static [&'static str] {
-    if config.include_external { &EVENTS } else { &EVENTS[..2] }
+    if config.policy.include_external { &EVENTS } else { &EVENTS[..2] }
 }
 
 fn line(hook: &Hook, events: &[&str]) -> String {

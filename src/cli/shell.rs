@@ -27,7 +27,7 @@ const COLUMNS: u16 = 80;
 
 pub fn run(config: &Config, id: i64) -> Result<()> {
     let job = job(config, id)?;
-    if config.builder.isolation == Isolation::None {
+    if config.policy.isolation == Isolation::None {
         let owner = std::fs::metadata(&config.state_dir)?.uid();
         let us = rustix::process::geteuid().as_raw();
         ensure!(
@@ -48,7 +48,7 @@ pub fn run(config: &Config, id: i64) -> Result<()> {
 fn job(config: &Config, id: i64) -> Result<Job> {
     let reader = Reader::open(&config.database()).context("this needs the daemon's state: try it with sudo")?;
     let build = reader.build(id)?.with_context(|| format!("there is no build {id}"))?;
-    let policy = config.policy("");
+    let policy = &config.policy;
     let name = &build.repository;
     let repository = policy.repository(name).with_context(|| format!("{name} is no longer configured"))?;
     let stranger = reader.is_stranger(name, build.pull)?;

@@ -10,10 +10,12 @@ use toml::Spanned;
 
 use super::fields::{self, Listen};
 use super::surroundings::Surroundings;
-use super::{Builder, Config, Dashboard, Github, Webhook, default_check};
+use super::{Config, Dashboard, Github, Webhook, default_check};
 use crate::lights::pins::{self, Pins};
 use crate::lights::{DriverKind, LightsConfig};
-use crate::logic::policy::{Approval, CheckPolicy, CheckSource, Follow, Isolation, Network, RepositoryPolicy, Tested};
+use crate::logic::policy::{
+    Approval, CheckPolicy, CheckSource, Follow, Isolation, Network, Policy, RepositoryPolicy, Tested,
+};
 use crate::logic::secret::SecretFile;
 use crate::logic::wording::distance;
 
@@ -233,21 +235,23 @@ pub fn check(file: File, surroundings: &Surroundings) -> Result<Config, Problem>
             url: file.dashboard.url,
             hostname: surroundings.hostname.clone(),
         },
-        blink: file.lights.blink,
-        follow: file.lights.follow,
-        lamp_repositories: lamp_repositories(&file.lights.repositories, &repositories)?,
-        include_external: file.lights.include_external,
-        self_test: file.lights.self_test,
-        lights: lights(file.lights)?,
-        builder: Builder {
+        policy: Policy {
+            webhooks: file.webhook.listen.0.is_some(),
             workers,
             isolation: file.builder.isolation,
             approval: file.builder.approval,
             silence: file.builder.silence.unwrap_or(SILENCE),
+            follow: file.lights.follow,
+            lamp_repositories: lamp_repositories(&file.lights.repositories, &repositories)?,
+            include_external: file.lights.include_external,
+            blink: file.lights.blink,
+            repositories,
+            dashboard_url: String::new(),
         },
+        self_test: file.lights.self_test,
+        lights: lights(file.lights)?,
         state_dir: directory(file.storage.state_dir, surroundings.state_dir.as_ref(), "state_dir")?,
         cache_dir: directory(file.storage.cache_dir, surroundings.cache_dir.as_ref(), "cache_dir")?,
-        repositories,
     })
 }
 

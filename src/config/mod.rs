@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::lights::LightsConfig;
-use crate::logic::policy::{Approval, CheckPolicy, Follow, Isolation, Policy, RepositoryPolicy};
+use crate::logic::policy::{CheckPolicy, Policy};
 
 pub use crate::logic::secret::Secret;
 pub use head::checks_of_head;
@@ -36,17 +36,12 @@ pub struct Config {
     pub github: Github,
     pub dashboard: Dashboard,
     pub lights: LightsConfig,
-    pub blink: bool,
-    pub follow: Follow,
-    /// The repositories that the lamp is about; none named: all.
-    pub lamp_repositories: Vec<String>,
-    pub include_external: bool,
     /// The daemon begins with a colour test.
     pub self_test: bool,
-    pub builder: Builder,
     pub state_dir: PathBuf,
     pub cache_dir: PathBuf,
-    pub repositories: Vec<RepositoryPolicy>,
+    /// The part that decides. Its `dashboard_url` is empty until the daemon knows its port.
+    pub policy: Policy,
 }
 
 #[derive(Clone, Debug)]
@@ -77,14 +72,6 @@ pub struct Dashboard {
     pub url: Option<String>,
     /// The box's own name.
     pub hostname: String,
-}
-
-#[derive(Clone, Debug)]
-pub struct Builder {
-    pub workers: usize,
-    pub isolation: Isolation,
-    pub approval: Approval,
-    pub silence: Duration,
 }
 
 impl Secret {
@@ -158,23 +145,6 @@ impl Config {
         let token = surroundings.secret(self.github.token_file.as_deref(), "github-token").map_err(ConfigError)?;
         (self.webhook.secret, self.github.token) = (secret, token);
         Ok(self)
-    }
-
-    /// The part that decides. `dashboard_url` has no slash at its end.
-    pub fn policy(&self, dashboard_url: &str) -> Policy {
-        Policy {
-            repositories: self.repositories.clone(),
-            webhooks: self.webhook.listen.is_some(),
-            workers: self.builder.workers,
-            isolation: self.builder.isolation,
-            approval: self.builder.approval,
-            silence: self.builder.silence,
-            follow: self.follow,
-            lamp_repositories: self.lamp_repositories.clone(),
-            include_external: self.include_external,
-            blink: self.blink,
-            dashboard_url: dashboard_url.to_owned(),
-        }
     }
 
     /// The host that the token may be sent to when fetching: the one that belongs to the API.

@@ -40,13 +40,13 @@ fn what_is_left_out_is_as_the_contract_says() {
     assert_eq!(config.dashboard.url(8080), "http://box.local:8080");
     assert_eq!(config.lights.driver, DriverKind::Gpio);
     assert_eq!(config.lights.pins, Pins { red: 21, yellow: 20, green: 16 });
-    assert!(!config.lights.active_low && config.blink && config.follow == Follow::Latest);
-    assert!(config.self_test && !config.include_external && config.lamp_repositories.is_empty());
-    assert_eq!((config.builder.workers, config.builder.isolation), (1, Isolation::Systemd));
-    assert_eq!(config.builder.approval, Approval::Forks);
+    assert!(!config.lights.active_low && config.policy.blink && config.policy.follow == Follow::Latest);
+    assert!(config.self_test && !config.policy.include_external && config.policy.lamp_repositories.is_empty());
+    assert_eq!((config.policy.workers, config.policy.isolation), (1, Isolation::Systemd));
+    assert_eq!(config.policy.approval, Approval::Forks);
     assert_eq!(config.database().to_str(), Some("/state/pilotlight.db"));
     assert_eq!(config.cache_dir.to_str(), Some("/cache"));
-    let [repository] = &config.repositories[..] else { panic!("one repository") };
+    let [repository] = &config.policy.repositories[..] else { panic!("one repository") };
     assert_eq!(repository.clone_url, "https://github.com/acme/app.git");
     let timeout = Duration::from_secs(3600);
     let check = CheckPolicy { context: "pilotlight".to_owned(), run: "script/cibuild".to_owned(), timeout };
@@ -78,13 +78,13 @@ fn the_shipped_file_shows_every_key_beside_its_default() {
         (all.state_dir.to_str(), all.cache_dir.to_str()),
         (Some("/var/lib/pilotlight"), Some("/var/cache/pilotlight"))
     );
-    assert_eq!(all.repositories[0].checks[0].context, "pilotlight/test");
-    assert_eq!(all.repositories[0].checks[0].timeout, Duration::from_secs(600));
+    assert_eq!(all.policy.repositories[0].checks[0].context, "pilotlight/test");
+    assert_eq!(all.policy.repositories[0].checks[0].timeout, Duration::from_secs(600));
     let shipped = parse(SHIPPED).unwrap();
     (all.state_dir, all.cache_dir) = (shipped.state_dir.clone(), shipped.cache_dir.clone());
-    all.repositories[0].checks = shipped.repositories[0].checks.clone();
-    assert_eq!(all.repositories[0].id.take(), Some(123_456_789));
-    let secret = all.repositories[0].secrets.pop().unwrap();
+    all.policy.repositories[0].checks = shipped.policy.repositories[0].checks.clone();
+    assert_eq!(all.policy.repositories[0].id.take(), Some(123_456_789));
+    let secret = all.policy.repositories[0].secrets.pop().unwrap();
     assert_eq!((secret.name.as_str(), secret.file.to_str()), ("NPM_TOKEN", Some("/etc/pilotlight/secrets/npm-token")));
     assert_eq!(debug(&all), debug(&shipped));
     let keys = "listen path secret_file max_body api_url token_file listen url driver pins active_low blink self_test \
@@ -113,7 +113,7 @@ fn everything_can_be_said() {
     assert_eq!(config.dashboard.url_host().as_deref(), Some("ci.acme.example"));
     assert_eq!(config.github.api_url, "https://git.acme.example:8443/api/v3");
     assert_eq!(config.lights.pins, Pins { red: 9, yellow: 10, green: 11 });
-    let policy = config.policy("http://box:1");
+    let policy = config.policy;
     assert_eq!((policy.workers, policy.follow, policy.blink), (16, Follow::Worst, false));
     assert_eq!(policy.silence, Duration::from_secs(86_400));
     assert_eq!((config.self_test, policy.include_external), (false, true));
@@ -241,7 +241,7 @@ fn secrets_for_builds_are_named_with_care() {
     let said = |secrets: &[(&str, &str)]| {
         let table = |(name, file): &(&str, &str)| format!("[[repository.secret]]\nname = {name:?}\nfile = {file:?}\n");
         let text = REPOSITORY.to_owned() + &secrets.iter().map(table).collect::<String>();
-        parse(&text).map(|config| config.repositories[0].secrets.len())
+        parse(&text).map(|config| config.policy.repositories[0].secrets.len())
     };
     let many: Vec<_> = (0..17).map(|n| format!("S{n}")).collect();
     let many: Vec<_> = many.iter().map(|name| (name.as_str(), "/f")).collect();

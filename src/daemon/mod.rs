@@ -45,7 +45,6 @@ const SAVE_RETRY: Duration = Duration::from_secs(5);
 pub struct Daemon {
     config: Config,
     config_path: Option<PathBuf>,
-    dashboard_url: String,
     started: Instant,
     state: State,
     store: Store,
@@ -245,8 +244,7 @@ impl Daemon {
         }
         let mut rows = self.store.load()?;
         start::no_number_twice(&mut rows, &self.config.state_dir);
-        let policy = self.config.policy(&self.dashboard_url);
-        let (state, decision) = State::load(rows, policy, now, self.space.short.clone());
+        let (state, decision) = State::load(rows, self.config.policy.clone(), now, self.space.short.clone());
         self.store.probe()?;
         self.store.save(&decision.changes)?;
         self.state = state;

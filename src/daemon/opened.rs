@@ -32,7 +32,6 @@ pub struct Opened {
     pub addresses: Addresses,
     pub outbox: Sender<Inbox>,
     inbox: Receiver<Inbox>,
-    dashboard_url: String,
     kept: Kept,
     gate: Gate,
     hooks: SharedSecret,
@@ -50,15 +49,17 @@ struct Kept {
 }
 
 impl Opened {
+    /// From here on `config` knows what every `target_url` starts with.
+    ///
     /// # Errors
     /// The database, an address or a thread can't be had.
-    pub fn open(config: &Config) -> Result<Opened> {
+    pub fn open(config: &mut Config) -> Result<Opened> {
         let webhook = config.webhook.listen.map(|a| listen(a, "webhook.listen")).transpose()?;
         let dashboard = config.dashboard.listen.map(|a| listen(a, "dashboard.listen")).transpose()?;
         let address = |l: &Option<TcpListener>| l.as_ref().and_then(|l| l.local_addr().ok());
         let addresses = Addresses { webhook: address(&webhook), dashboard: address(&dashboard) };
-        let dashboard_url = config.dashboard.url(addresses.dashboard.map_or(8080, |a| a.port()));
-        let kept = Kept::load(config, &dashboard_url)?;
+        config.policy.dashboard_url = config.dashboard.url(addresses.dashboard.map_or(8080, |a| a.port()));
+        let kept = Kept::load(config)?;
 
         let (outbox, inbox) = unbounded();
         let (gate, front) = Gate::start(GateConfig {
@@ -73,7 +74,7 @@ impl Opened {
         let hooks = Arc::new(RwLock::new(config.webhook.secret.clone()));
         threads.extend(serve(config, front, &hooks, &outbox)?);
         watch_over(config, &outbox)?;
-        Ok(Opened { addresses, outbox, inbox, dashboard_url, kept, gate, hooks, orders, calls, threads })
+        Ok(Opened { addresses, outbox, inbox, kept, gate, hooks, orders, calls, threads })
     }
 
     /// The daemon, and what it is to do first.
@@ -89,7 +90,6 @@ impl Opened {
         let daemon = Daemon {
             config,
             config_path: extras.config_path,
-            dashboard_url: self.dashboard_url,
             started,
             state,
             store,
@@ -123,12 +123,12 @@ impl Opened {
 }
 
 impl Kept {
-    fn load(config: &Config, dashboard_url: &str) -> Result<Kept> {
+    fn load(config: &Config) -> Result<Kept> {
         let (mut store, mut rows) = Store::open_or_begin_anew(&config.database())?;
         no_number_twice(&mut rows, &config.state_dir);
         let now = Now { mono: Duration::ZERO, wall: super::wall(SystemTime::now()) };
         let space = space::Space::look(config);
-        let (state, first) = State::load(rows, config.policy(dashboard_url), now, space.short.clone());
+        let (state, first) = State::load(rows, config.policy.clone(), now, space.short.clone());
         store.save(&first.changes).context("the state can't be saved")?;
         Ok(Kept { store, state, space, first: first.effects })
     }

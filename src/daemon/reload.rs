@@ -25,7 +25,7 @@ impl Daemon {
         self.gate.reconfigure(start::rules(&new));
         self.hooks.write().unwrap_or_else(PoisonError::into_inner).clone_from(&new.webhook.secret);
         self.lights.reopen(self.now().mono, &new.lights);
-        let policy = new.policy(&self.dashboard_url);
+        let policy = new.policy.clone();
         self.config = new;
         log::info!("took the new configuration from {}", path.display());
         Some(Event::Reload(Box::new(policy)))
@@ -46,8 +46,10 @@ impl Daemon {
         }
         let mut kept = new;
         kept.webhook.listen = old.webhook.listen;
+        kept.policy.webhooks = old.policy.webhooks;
         kept.dashboard.listen = old.dashboard.listen;
         kept.dashboard.url.clone_from(&old.dashboard.url);
+        kept.policy.dashboard_url.clone_from(&old.policy.dashboard_url);
         kept.state_dir.clone_from(&old.state_dir);
         kept.cache_dir.clone_from(&old.cache_dir);
         kept

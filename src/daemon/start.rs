@@ -47,14 +47,14 @@ impl Daemon {
     ///
     /// # Errors
     /// A directory, the database, an address or a thread can't be had; or another pilotlight runs here.
-    pub fn start(config: Config, extras: Extras) -> Result<(Daemon, Addresses, Sender<Inbox>)> {
+    pub fn start(mut config: Config, extras: Extras) -> Result<(Daemon, Addresses, Sender<Inbox>)> {
         let started = Instant::now();
         make_directory(&config.state_dir)?;
         make_directory(&config.cache_dir)?;
         let lock = lock(&config.state_dir)?;
         // First of all: whatever the lamp showed in an earlier life is dark from here on.
         let mut lights = Lights::open(&config.lights).remembered_in(&config.state_dir);
-        let opened = with_lamp(&mut lights, started, config.self_test, || Opened::open(&config))?;
+        let opened = with_lamp(&mut lights, started, config.self_test, || Opened::open(&mut config))?;
         let (addresses, outbox) = (opened.addresses, opened.outbox.clone());
         let (mut daemon, first) = opened.into_daemon(config, extras, started, lights, lock);
         first.into_iter().for_each(|effect| daemon.act(effect));
@@ -69,7 +69,7 @@ impl Daemon {
             None => log::info!("listening for no webhooks (webhook.listen = \"off\")"),
         }
         if let Some(address) = addresses.dashboard {
-            log::info!("dashboard on http://{address}, linked to as {}", self.dashboard_url);
+            log::info!("dashboard on http://{address}, linked to as {}", self.config.policy.dashboard_url);
         }
         self.notify.ready();
     }
@@ -199,7 +199,7 @@ pub fn workers_of(config: &Config, outbox: &Sender<Inbox>) -> Result<Workers> {
         });
     })?];
     let (orders, to_build) = unbounded();
-    for slot in 0..config.builder.workers {
+    for slot in 0..config.policy.workers {
         let settings = builder_config(config);
         let to_build = to_build.clone();
         threads.push(spawn("builder", move || builder::run(settings, slot, to_build))?);
@@ -265,7 +265,7 @@ pub fn builder_config(config: &Config) -> BuilderConfig {
     BuilderConfig {
         state_dir: config.state_dir.clone(),
         cache_dir: config.cache_dir.clone(),
-        isolation: config.builder.isolation,
+        isolation: config.policy.isolation,
         token: config.github.token.as_ref().map(|token| token.expose().to_owned()),
         token_host: config.clone_host(),
         understand: config::checks_of_head,

@@ -38,7 +38,7 @@ pub fn findings(config: &Config, config_path: &Path) -> Vec<Finding> {
         let kept = named.cloned().map(Kept::Plain).or_else(|| Kept::find(config_path, credential));
         findings.extend(kept.map(|kept| secret(about, &kept, credential)));
     }
-    for repository in &config.repositories {
+    for repository in &config.policy.repositories {
         findings.extend(repository.secrets.iter().map(|secret| build_secret(config, &repository.name, secret)));
     }
     findings.push(directory("state", &config.state_dir));
@@ -131,7 +131,7 @@ fn clock() -> Finding {
 }
 
 fn git(config: &Config) -> Result<String, String> {
-    let merges = config.repositories.iter().any(|r| r.tested == Tested::Merge);
+    let merges = config.policy.repositories.iter().any(|r| r.tested == Tested::Merge);
     let oldest = if merges { GIT_MIN_TO_MERGE } else { GIT_MIN };
     let cure = "install it: `apt install git`";
     let output =
@@ -147,11 +147,12 @@ fn git(config: &Config) -> Result<String, String> {
 }
 
 fn isolation(config: &Config) -> Vec<Finding> {
-    if config.builder.isolation == Isolation::None {
+    if config.policy.isolation == Isolation::None {
         let words = "none: builds run as the daemon's user, and pull requests from forks never run";
         return vec![Finding::doubtful("isolation", words)];
     }
-    let mut findings: Vec<_> = config.repositories.iter().map(|r| Finding::of("isolation", units(&r.name))).collect();
+    let mut findings: Vec<_> =
+        config.policy.repositories.iter().map(|r| Finding::of("isolation", units(&r.name))).collect();
     if config.state_dir != Path::new(STATE_DIR) {
         let words = format!("the units look for mirrors in {STATE_DIR}, and storage.state_dir is another");
         let cure = "say so in drop-ins of pilotlight.service and pilotlight-build@.service, or set it to that";

@@ -37,7 +37,7 @@ pub fn findings(config: &Config) -> Vec<Finding> {
         return findings;
     }
     findings.extend(tunnels(config));
-    for repository in &config.repositories {
+    for repository in &config.policy.repositories {
         let name = &repository.name;
         for (permission, said) in client.check_permissions(name) {
             findings.push(Finding::of(format!("{name}: {permission}"), said));

@@ -78,7 +78,7 @@ fn mode(config: Result<Config, ConfigError>, name: &str, kept: &Path) -> Result<
             return plan::mode_of(&words).with_context(|| format!("{} is not understood", kept.display()));
         }
     };
-    let units = config.repositories.iter().flat_map(|r| [(r, false), (r, true)]);
+    let units = config.policy.repositories.iter().flat_map(|r| [(r, false), (r, true)]);
     let found = units.into_iter().find(|(r, stranger)| instance(&r.name, *stranger) == name);
     let (repository, stranger) =
         found.ok_or_else(|| anyhow!("no repository of the configuration has the unit {name}"))?;

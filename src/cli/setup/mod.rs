@@ -86,7 +86,7 @@ fn write_configuration(place: &Place, options: &Options) -> Result<(), Failure> 
     if let Some(url) = &options.api_url {
         text = text::set(&text, "github", "api_url", &text::quoted(url));
     }
-    let known = if is_new { Vec::new() } else { place.parse(&text)?.repositories };
+    let known = if is_new { Vec::new() } else { place.parse(&text)?.policy.repositories };
     let mut wanted = options.repository.clone();
     if wanted.is_empty() && known.is_empty() {
         wanted.push(ask::line("1. Which repository (OWNER/REPO)?", "--repository OWNER/REPO")?);
@@ -192,7 +192,7 @@ fn offer_hook(place: &Place, config: &Config, options: &Options) -> Result<(), F
         Some(url) => hook::payload_url(url, &config.webhook.path).map_err(Failure::Wrong)?,
         None => hook::found_url(&config)?,
     };
-    let names: Vec<_> = config.repositories.iter().map(|repository| repository.name.as_str()).collect();
+    let names: Vec<_> = config.policy.repositories.iter().map(|repository| repository.name.as_str()).collect();
     hook::install(&config, token.as_ref(), &names, &url)
 }
 

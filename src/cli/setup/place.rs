@@ -87,7 +87,7 @@ impl Place {
     pub fn secrets(&self, config: &Config) -> Vec<PathBuf> {
         let named = [(TOKEN, &config.github.token_file), (WEBHOOK, &config.webhook.secret_file)];
         let files = named.map(|(name, file)| file.clone().unwrap_or_else(|| self.secret(name)));
-        let of_builds = config.repositories.iter().flat_map(|r| &r.secrets).map(|secret| secret.file.clone());
+        let of_builds = config.policy.repositories.iter().flat_map(|r| &r.secrets).map(|secret| secret.file.clone());
         files.into_iter().chain(of_builds).collect()
     }
 

@@ -28,8 +28,9 @@ const TUNNELS: [(&str, &str); 2] =
 
 /// Enables the units of each repository, and starts the daemon with the configuration and the secrets as they are now.
 pub fn start(config: &Config) -> Result<()> {
-    if config.builder.isolation == Isolation::Systemd {
-        let instances = config.repositories.iter().flat_map(|r| [instance(&r.name, false), instance(&r.name, true)]);
+    if config.policy.isolation == Isolation::Systemd {
+        let instances =
+            config.policy.repositories.iter().flat_map(|r| [instance(&r.name, false), instance(&r.name, true)]);
         let sockets: Vec<_> = instances.map(|instance| socket_unit(&instance)).collect();
         systemctl(&[&["enable", "--now"], &sockets.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat())?;
     }

@@ -75,9 +75,9 @@ mod tests {
         let text = replace_example(&text, "team/thing", Some("make \"test\""));
         let text = add_repository(&text, "team/other", None);
         let config = Config::parse(&text, "the template", &Surroundings::default()).unwrap();
-        let names: Vec<_> = config.repositories.iter().map(|r| r.name.as_str()).collect();
+        let names: Vec<_> = config.policy.repositories.iter().map(|r| r.name.as_str()).collect();
         assert_eq!(names, ["team/thing", "team/other"]);
-        assert_eq!(config.repositories[0].checks[0].run, "make \"test\"");
+        assert_eq!(config.policy.repositories[0].checks[0].run, "make \"test\"");
         assert_eq!((config.lights.pins.green, config.lights.active_low), (12, true));
         assert_eq!(config.github.api_url, "https://ghe.example/api/v3");
         assert_eq!(text.lines().filter(|line| line.starts_with("[lights]")).count(), 1);
