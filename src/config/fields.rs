@@ -49,20 +49,15 @@ pub fn body_bytes<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
 }
 
 /// `"off"`, or an address and a port.
-#[derive(Clone, Copy, Debug)]
-pub struct Listen(pub Option<SocketAddr>);
-
-impl<'de> Deserialize<'de> for Listen {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(d)?;
-        if text == "off" {
-            return Ok(Listen(None));
-        }
-        let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-        let address = local.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|| text.parse().ok());
-        let cure = "write \"off\", or an address and a port like \"127.0.0.1:4567\" or \"[::]:8080\"";
-        address.map(|a| Listen(Some(a))).ok_or_else(|| D::Error::custom(format!("`{text}` is no address: {cure}")))
+pub fn listen<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(d)?;
+    if text == "off" {
+        return Ok(None);
     }
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    let address = local.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))).or_else(|| text.parse().ok());
+    let cure = "write \"off\", or an address and a port like \"127.0.0.1:4567\" or \"[::]:8080\"";
+    address.map(Some).ok_or_else(|| D::Error::custom(format!("`{text}` is no address: {cure}")))
 }
 
 /// A path that a URL can have, beginning with a slash.

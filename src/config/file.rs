@@ -1,6 +1,5 @@
 //! The file as it is written, and what must hold between its parts.
 
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,9 +7,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::fields::{self, Listen};
 use super::surroundings::Surroundings;
-use super::{Config, Dashboard, Github, Webhook, default_check};
+use super::{Config, Dashboard, Github, Webhook, default_check, fields};
 use crate::lights::pins::{self, Pins};
 use crate::lights::{DriverKind, LightsConfig};
 use crate::logic::policy::{
@@ -34,68 +32,33 @@ pub struct Problem {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct File {
-    webhook: WebhookTable,
-    github: GithubTable,
-    dashboard: DashboardTable,
+    webhook: Webhook,
+    github: Github,
+    dashboard: Dashboard,
     lights: LightsTable,
     builder: BuilderTable,
     storage: StorageTable,
     repository: Vec<RepositoryTable>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct WebhookTable {
-    listen: Listen,
-    #[serde(deserialize_with = "fields::url_path")]
-    path: String,
-    secret_file: Option<PathBuf>,
-    #[serde(deserialize_with = "fields::body_bytes")]
-    max_body: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct GithubTable {
-    #[serde(deserialize_with = "fields::http_url")]
-    api_url: String,
-    token_file: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct DashboardTable {
-    listen: Listen,
-    #[serde(deserialize_with = "fields::some_http_url")]
-    url: Option<String>,
-}
-
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct LightsTable {
     driver: DriverKind,
-    pins: Option<Spanned<PinsTable>>,
+    pins: Option<Spanned<Pins>>,
     preset: Option<Spanned<String>>,
     active_low: bool,
-    blink: bool,
-    self_test: bool,
+    blink: Option<bool>,
+    self_test: Option<bool>,
     follow: Follow,
     repositories: Vec<Spanned<String>>,
     include_external: bool,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PinsTable {
-    red: u8,
-    yellow: u8,
-    green: u8,
-}
-
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct BuilderTable {
-    workers: Spanned<usize>,
+    workers: Option<Spanned<usize>>,
     #[serde(deserialize_with = "fields::timeout")]
     timeout: Option<Duration>,
     #[serde(deserialize_with = "fields::timeout")]
@@ -149,57 +112,6 @@ struct SecretTable {
     file: Spanned<PathBuf>,
 }
 
-impl Default for WebhookTable {
-    fn default() -> Self {
-        WebhookTable {
-            listen: Listen(Some(SocketAddr::from(([127, 0, 0, 1], 4567)))),
-            path: "/event_handler".to_owned(),
-            secret_file: None,
-            max_body: 2 * 1024 * 1024,
-        }
-    }
-}
-
-impl Default for GithubTable {
-    fn default() -> Self {
-        GithubTable { api_url: "https://api.github.com".to_owned(), token_file: None }
-    }
-}
-
-impl Default for DashboardTable {
-    fn default() -> Self {
-        DashboardTable { listen: Listen(Some(SocketAddr::from(([0, 0, 0, 0], 8080)))), url: None }
-    }
-}
-
-impl Default for LightsTable {
-    fn default() -> Self {
-        LightsTable {
-            driver: DriverKind::Gpio,
-            pins: None,
-            preset: None,
-            active_low: false,
-            blink: true,
-            self_test: true,
-            follow: Follow::Latest,
-            repositories: Vec::new(),
-            include_external: false,
-        }
-    }
-}
-
-impl Default for BuilderTable {
-    fn default() -> Self {
-        BuilderTable {
-            workers: Spanned::new(0..0, 1),
-            timeout: None,
-            silence: None,
-            isolation: Isolation::Systemd,
-            approval: Approval::Forks,
-        }
-    }
-}
-
 /// A build's limit where the file names none: long enough for a slow test on a slow Pi.
 const TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -213,45 +125,35 @@ pub fn parse(text: &str) -> Result<File, toml::de::Error> {
 
 /// Checks what holds between the parts.
 pub fn check(file: File, surroundings: &Surroundings) -> Result<Config, Problem> {
-    let workers = *file.builder.workers.get_ref();
-    if !(1..=WORKERS_MAX).contains(&workers) {
-        let words = format!("workers = {workers} is out of range: between 1 and {WORKERS_MAX}");
-        return Err(Problem { at: Some(file.builder.workers.span()), words });
+    let File { webhook, github, dashboard, lights: lamp, builder, storage, repository } = file;
+    let workers = builder.workers.unwrap_or_else(|| Spanned::new(0..0, 1));
+    if !(1..=WORKERS_MAX).contains(workers.get_ref()) {
+        let words = format!("workers = {} is out of range: between 1 and {WORKERS_MAX}", workers.get_ref());
+        return Err(Problem { at: Some(workers.span()), words });
     }
-    let timeout = file.builder.timeout.unwrap_or(TIMEOUT);
-    let host = clone_host(&file.github.api_url);
-    let repositories = repositories(file.repository, &host, timeout)?;
+    let timeout = builder.timeout.unwrap_or(TIMEOUT);
+    let repositories = repositories(repository, &clone_host(&github.api_url), timeout)?;
     Ok(Config {
-        webhook: Webhook {
-            listen: file.webhook.listen.0,
-            path: file.webhook.path,
-            secret_file: file.webhook.secret_file,
-            secret: None,
-            max_body_bytes: file.webhook.max_body,
-        },
-        github: Github { api_url: file.github.api_url, token_file: file.github.token_file, token: None },
-        dashboard: Dashboard {
-            listen: file.dashboard.listen.0,
-            url: file.dashboard.url,
-            hostname: surroundings.hostname.clone(),
-        },
         policy: Policy {
-            webhooks: file.webhook.listen.0.is_some(),
-            workers,
-            isolation: file.builder.isolation,
-            approval: file.builder.approval,
-            silence: file.builder.silence.unwrap_or(SILENCE),
-            follow: file.lights.follow,
-            lamp_repositories: lamp_repositories(&file.lights.repositories, &repositories)?,
-            include_external: file.lights.include_external,
-            blink: file.lights.blink,
+            webhooks: webhook.listen.is_some(),
+            workers: workers.into_inner(),
+            isolation: builder.isolation,
+            approval: builder.approval,
+            silence: builder.silence.unwrap_or(SILENCE),
+            follow: lamp.follow,
+            lamp_repositories: lamp_repositories(&lamp.repositories, &repositories)?,
+            include_external: lamp.include_external,
+            blink: lamp.blink.unwrap_or(true),
             repositories,
             dashboard_url: String::new(),
         },
-        self_test: file.lights.self_test,
-        lights: lights(file.lights)?,
-        state_dir: directory(file.storage.state_dir, surroundings.state_dir.as_ref(), "state_dir")?,
-        cache_dir: directory(file.storage.cache_dir, surroundings.cache_dir.as_ref(), "cache_dir")?,
+        webhook,
+        github,
+        dashboard: Dashboard { hostname: surroundings.hostname.clone(), ..dashboard },
+        self_test: lamp.self_test.unwrap_or(true),
+        lights: lights(lamp)?,
+        state_dir: directory(storage.state_dir, surroundings.state_dir.as_ref(), "state_dir")?,
+        cache_dir: directory(storage.cache_dir, surroundings.cache_dir.as_ref(), "cache_dir")?,
     })
 }
 
@@ -364,8 +266,7 @@ fn lights(table: LightsTable) -> Result<LightsConfig, Problem> {
         }
         (Some(table), None) => {
             let at = Some(table.span());
-            let PinsTable { red, yellow, green } = table.into_inner();
-            let pins = Pins { red, yellow, green };
+            let pins = table.into_inner();
             pins::check(pins).map_err(|words| Problem { at, words })?;
             pins
         }

@@ -13,6 +13,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use crate::lights::LightsConfig;
 use crate::logic::policy::{CheckPolicy, Policy};
 
@@ -29,7 +31,7 @@ pub const CONTROL_SOCKET: &str = "control.sock";
 /// The configuration's size at most, in bytes: hundreds of repositories fit in far less.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// A checked configuration.
+/// A checked configuration. Its tables that hold nothing to compare are as the file has them.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub webhook: Webhook,
@@ -44,34 +46,67 @@ pub struct Config {
     pub policy: Policy,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Webhook {
     /// `None`: no webhooks are received.
+    #[serde(deserialize_with = "fields::listen")]
     pub listen: Option<SocketAddr>,
+    #[serde(deserialize_with = "fields::url_path")]
     pub path: String,
     pub secret_file: Option<PathBuf>,
     /// Read by [`Config::with_secrets`].
+    #[serde(skip)]
     pub secret: Option<Secret>,
+    #[serde(rename = "max_body", deserialize_with = "fields::body_bytes")]
     pub max_body_bytes: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Github {
     /// No slash at its end.
+    #[serde(deserialize_with = "fields::http_url")]
     pub api_url: String,
     pub token_file: Option<PathBuf>,
     /// Read by [`Config::with_secrets`].
+    #[serde(skip)]
     pub token: Option<Secret>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Dashboard {
     /// `None`: no dashboard.
+    #[serde(deserialize_with = "fields::listen")]
     pub listen: Option<SocketAddr>,
     /// What every `target_url` starts with; `None`: made from the box's name and the port.
+    #[serde(deserialize_with = "fields::some_http_url")]
     pub url: Option<String>,
     /// The box's own name.
+    #[serde(skip)]
     pub hostname: String,
+}
+
+impl Default for Webhook {
+    fn default() -> Self {
+        let listen = Some(SocketAddr::from(([127, 0, 0, 1], 4567)));
+        let (path, max_body_bytes) = ("/event_handler".to_owned(), 2 * 1024 * 1024);
+        Webhook { listen, path, secret_file: None, secret: None, max_body_bytes }
+    }
+}
+
+impl Default for Github {
+    fn default() -> Self {
+        Github { api_url: "https://api.github.com".to_owned(), token_file: None, token: None }
+    }
+}
+
+impl Default for Dashboard {
+    fn default() -> Self {
+        let listen = Some(SocketAddr::from(([0, 0, 0, 0], 8080)));
+        Dashboard { listen, url: None, hostname: String::new() }
+    }
 }
 
 impl Secret {

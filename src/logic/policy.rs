@@ -79,10 +79,11 @@ pub enum Tested {
 }
 
 /// Where a stranger's code runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Isolation {
     /// A systemd unit for each repository.
+    #[default]
     Systemd,
     /// A child process: forks never run.
     None,
@@ -102,19 +103,21 @@ pub enum Network {
 }
 
 /// Which pull requests wait for a word from the team.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Approval {
+    #[default]
     Forks,
     None,
     All,
 }
 
 /// Which pull request the lamp is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Follow {
     /// The open one with the newest accepted build.
+    #[default]
     Latest,
     /// The worst of all open ones.
     Worst,
