@@ -109,24 +109,6 @@ impl Default for Dashboard {
     }
 }
 
-impl Secret {
-    /// The secret that stands alone in a file.
-    ///
-    /// # Errors
-    /// It can't be read, is empty, or has more than one line.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        surroundings::read_secret(path).map_err(ConfigError)
-    }
-
-    /// The same, of a text that was got from a file.
-    ///
-    /// # Errors
-    /// It is empty, or has more than one line.
-    pub fn of_text(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        surroundings::secret_of(text, path).map_err(ConfigError)
-    }
-}
-
 /// What is wrong, where, and the cure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(pub String);
@@ -171,13 +153,13 @@ impl Config {
     /// # Errors
     /// One can't be read, or webhooks are listened for without a secret.
     pub fn with_secrets(mut self, surroundings: &Surroundings) -> Result<Config, ConfigError> {
-        let secret = surroundings.secret(self.webhook.secret_file.as_deref(), "webhook-secret").map_err(ConfigError)?;
+        let secret = surroundings.secret(self.webhook.secret_file.as_deref(), "webhook-secret")?;
         if self.webhook.listen.is_some() && secret.is_none() {
             let cure = "put the secret of the webhook page into a file and name it as webhook.secret_file, or set \
                         PILOTLIGHT_WEBHOOK_SECRET";
             return Err(ConfigError(format!("there is no webhook secret: {cure}")));
         }
-        let token = surroundings.secret(self.github.token_file.as_deref(), "github-token").map_err(ConfigError)?;
+        let token = surroundings.secret(self.github.token_file.as_deref(), "github-token")?;
         (self.webhook.secret, self.github.token) = (secret, token);
         Ok(self)
     }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Secret;
+use super::{ConfigError, Secret};
 
 /// Where systemd finds a unit's `LoadCredential=` by name.
 pub const CREDSTORE: &str = "/etc/credstore";
@@ -45,18 +45,46 @@ impl Surroundings {
     }
 
     /// The secret in `file`, else the credential of that name, else from the environment.
-    pub fn secret(&self, file: Option<&Path>, credential: &str) -> Result<Option<Secret>, String> {
+    pub fn secret(&self, file: Option<&Path>, credential: &str) -> Result<Option<Secret>, ConfigError> {
         if let Some(file) = file {
-            return read_secret(file).map(Some);
+            return Secret::read(file).map(Some);
         }
         let credential_file = self.credentials_dir.as_ref().map(|dir| dir.join(credential));
         if let Some(file) = credential_file.filter(|file| file.exists()) {
-            return read_secret(&file).map(Some);
+            return Secret::read(&file).map(Some);
         }
         Ok(match credential {
             "webhook-secret" => self.webhook_secret.clone(),
             _ => self.github_token.clone(),
         })
+    }
+}
+
+impl Secret {
+    /// The secret that stands alone in a file.
+    ///
+    /// # Errors
+    /// It can't be read, is empty, or has more than one line.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = read_bounded(path, SECRET_BYTES_MAX);
+        let text = text.map_err(|error| ConfigError(format!("the secret {} {error}", path.display())))?;
+        Secret::of_text(&text, path)
+    }
+
+    /// The same, of a text that was got from a file.
+    ///
+    /// # Errors
+    /// It is empty, or has more than one line.
+    pub fn of_text(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let text = text.trim_end_matches(['\n', '\r']);
+        if text.is_empty() {
+            return Err(ConfigError(format!("the secret {} is empty", path.display())));
+        }
+        if text.contains(|c: char| c.is_control()) {
+            let words = format!("the secret {} has more than one line: keep the secret alone in it", path.display());
+            return Err(ConfigError(words));
+        }
+        Ok(Secret::new(text))
     }
 }
 
@@ -69,22 +97,4 @@ pub fn read_bounded(path: &Path, bytes_max: u64) -> Result<String, String> {
         return Err(format!("is larger than {bytes_max} bytes"));
     }
     Ok(text)
-}
-
-pub fn read_secret(path: &Path) -> Result<Secret, String> {
-    let text =
-        read_bounded(path, SECRET_BYTES_MAX).map_err(|error| format!("the secret {} {error}", path.display()))?;
-    secret_of(&text, path)
-}
-
-/// The secret that stands alone in `text`, which is from `path`.
-pub fn secret_of(text: &str, path: &Path) -> Result<Secret, String> {
-    let text = text.trim_end_matches(['\n', '\r']);
-    if text.is_empty() {
-        return Err(format!("the secret {} is empty", path.display()));
-    }
-    if text.contains(|c: char| c.is_control()) {
-        return Err(format!("the secret {} has more than one line: keep the secret alone in it", path.display()));
-    }
-    Ok(Secret::new(text))
 }
