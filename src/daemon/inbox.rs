@@ -114,13 +114,7 @@ impl Daemon {
                 Some(Event::Delivery { reply: self.keep(request, Some(guid)), delivery })
             }
             Inbox::Ask(ask) => self.asked(ask),
-            Inbox::Build { run, event } => {
-                let current = self.runs.get(&event.build).is_some_and(|r| r.number == run);
-                if current && event.news.gives_back() {
-                    self.runs.remove(&event.build);
-                }
-                current.then_some(Event::Build(event))
-            }
+            Inbox::Build { run, event } => self.built(run, event),
             Inbox::Heard(Heard::Posted(post, outcome)) => {
                 self.log_post(&post, &outcome);
                 Some(Event::Posted { post, outcome })
@@ -130,17 +124,7 @@ impl Daemon {
                 Some(Event::LookedUp { what, found })
             }
             Inbox::Heard(Heard::TokenExpires(at)) => Some(Event::TokenExpires(at)),
-            Inbox::Signal(Signal::Stop) => {
-                self.notify.stopping();
-                log::info!("stopping: no build starts, those that run may end; a second signal interrupts them");
-                Some(Event::Stop { at_once: false })
-            }
-            Inbox::Signal(Signal::StopAtOnce) => {
-                self.notify.stopping();
-                log::info!("stopping at once: what runs is interrupted and runs again after the next start");
-                Some(Event::Stop { at_once: true })
-            }
-            Inbox::Signal(Signal::Reload) => self.reload(),
+            Inbox::Signal(signal) => self.signalled(signal),
             Inbox::Alive(reply) => {
                 if self.state.is_stuck(self.now()) {
                     log::error!(
@@ -152,6 +136,26 @@ impl Daemon {
                 None
             }
         }
+    }
+
+    /// Words of an earlier run are not about this one.
+    fn built(&mut self, run: u64, event: BuildEvent) -> Option<Event> {
+        let current = self.runs.get(&event.build).is_some_and(|r| r.number == run);
+        if current && event.news.gives_back() {
+            self.runs.remove(&event.build);
+        }
+        current.then_some(Event::Build(event))
+    }
+
+    fn signalled(&mut self, signal: Signal) -> Option<Event> {
+        let words = match signal {
+            Signal::Reload => return self.reload(),
+            Signal::Stop => "stopping: no build starts, those that run may end; a second signal interrupts them",
+            Signal::StopAtOnce => "stopping at once: what runs is interrupted and runs again after the next start",
+        };
+        self.notify.stopping();
+        log::info!("{words}");
+        Some(Event::Stop { at_once: signal == Signal::StopAtOnce })
     }
 
     /// The same trouble with the same question is told once.

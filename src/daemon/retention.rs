@@ -1,6 +1,6 @@
 //! What may go, by age and by bytes: logs, trees that nobody builds in, mirrors that nobody fetches into, history, torn
-//! databases. At the start, daily, and when space is short. Rooms of systemd's units belong to other users: their workers
-//! see to them.
+//! databases. At the start, daily, and when space is short. Rooms of systemd's units belong to other users: their
+//! workers see to them.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};
@@ -254,7 +254,7 @@ fn entries(dir: &Path) -> impl Iterator<Item = DirEntry> {
     fs::read_dir(dir).into_iter().flatten().flatten()
 }
 
-/// None for a time in the future: a clock that was wrong, then or now.
+/// Zero for a time in the future: a clock that was wrong, then or now.
 fn age(found: &Metadata) -> Duration {
     found.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default()
 }

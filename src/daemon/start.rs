@@ -100,8 +100,8 @@ impl Daemon {
 }
 
 /// Does `work` beside the lamp, since a card may need long for it after a power cut. A start that takes no time shows
-/// nothing but the truth; a longer one that it can't tell yet. The colour test comes meanwhile, by choice. What fails at
-/// once, and may be tried again every few seconds, shows no colour.
+/// nothing but the truth; a longer one that it can't tell yet. The colour test comes meanwhile, by choice. What fails
+/// at once, and may be tried again every few seconds, shows no colour.
 fn with_lamp<T: Send>(
     lights: &mut Lights,
     started: Instant,

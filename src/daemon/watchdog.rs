@@ -1,5 +1,5 @@
-//! systemd's watchdog is fed while all of pilotlight lives: the main loop answers, no builder is stuck, and a request of
-//! our own comes through the gate and back.
+//! systemd's watchdog is fed while all of pilotlight lives: the main loop answers, no builder is stuck, and a request
+//! of our own comes through the gate and back.
 
 use std::env;
 use std::path::Path;

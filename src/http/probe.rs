@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::wire::Wire;
 
-/// Asks the control socket at `path` for `/healthz` and tells whether any HTTP answer came `within` that time; a 503 of a
-/// busy gate counts. The question goes all the way to the front and back.
+/// Asks the control socket at `path` for `/healthz` and tells whether any HTTP answer came `within` that time; a 503 of
+/// a busy gate counts. The question goes all the way to the front and back.
 pub fn probe(path: &Path, within: Duration) -> bool {
     let deadline = Instant::now() + within;
     let connected = UnixStream::connect(path);

@@ -19,8 +19,9 @@ pub const CONSUMER: &str = "pilotlight";
 /// `pinctrl-rp1`). Never its number: that differs between boards and kernels.
 const LABEL_START: &str = "pinctrl-";
 
-const NO_CHIP: &str = "there is no /dev/gpiochipN: on a Raspberry Pi, see whether the kernel has it (`ls /dev/gpiochip*`) and the unit \
-                       allows it; on any other machine set `driver = \"terminal\"` or `\"none\"` under [lights]";
+const NO_CHIP: &str = "there is no /dev/gpiochipN: on a Raspberry Pi, see whether the kernel has it \
+                       (`ls /dev/gpiochip*`) and the unit allows it; on any other machine set \
+                       `driver = \"terminal\"` or `\"none\"` under [lights]";
 
 /// A chip, not yet touched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +61,8 @@ pub fn choose(mut found: Vec<Found>) -> Result<Found, String> {
         _ => {
             let labels: Vec<&str> = found.iter().map(|chip| chip.label.as_str()).collect();
             Err(format!(
-                "none of the GPIO chips ({}) is a Raspberry Pi's header (`{LABEL_START}…`): set `driver = \"terminal\"` \
-                 or `\"none\"` under [lights]",
+                "none of the GPIO chips ({}) is a Raspberry Pi's header (`{LABEL_START}…`): \
+                 set `driver = \"terminal\"` or `\"none\"` under [lights]",
                 labels.join(", ")
             ))
         }

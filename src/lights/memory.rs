@@ -1,5 +1,5 @@
-//! Which lamp a daemon holds, in a small file: one that dies leaves it lit, and by then the configuration may name other
-//! pins, or be broken.
+//! Which lamp a daemon holds, in a small file: one that dies leaves it lit, and by then the configuration may name
+//! other pins, or be broken.
 
 use std::fs;
 use std::io::{self, ErrorKind};

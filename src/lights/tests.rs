@@ -152,8 +152,9 @@ fn a_machine_without_pins_has_a_dark_lamp_that_names_the_cure() {
     if PathBuf::from("/dev/gpiochip0").exists() {
         return;
     }
-    const CURE: &str = "there is no /dev/gpiochipN: on a Raspberry Pi, see whether the kernel has it (`ls /dev/gpiochip*`) and the unit \
-                       allows it; on any other machine set `driver = \"terminal\"` or `\"none\"` under [lights]";
+    const CURE: &str = "there is no /dev/gpiochipN: on a Raspberry Pi, see whether the kernel has it \
+                       (`ls /dev/gpiochip*`) and the unit allows it; on any other machine set \
+                       `driver = \"terminal\"` or `\"none\"` under [lights]";
     let config = |driver| LightsConfig { driver, pins: Pins::default(), active_low: true };
     let mut lamp = Lights::open(&config(DriverKind::Gpio));
     assert_eq!(lamp.problem(), Some(format!("rppal does not know this board, and {CURE}").as_str()));

@@ -126,8 +126,7 @@ impl Store {
 
     /// Forgets the oldest history: builds that ended before `wall` (UTC seconds since 1970), and while all of it takes
     /// more than `bytes_max` younger ones as well; and pull requests that were closed so long ago that State has
-    /// forgotten them. A few of each at a time, so that nobody waits for it: true if there
-    /// may be more.
+    /// forgotten them. A few of each at a time, so that nobody waits for it: true if there may be more.
     ///
     /// What this frees is used again and not given back: `VACUUM` needs as much again before it frees anything, and
     /// holds up the main thread for seconds.
@@ -175,8 +174,8 @@ fn set_aside(path: &Path) -> Result<PathBuf> {
     Ok(aside)
 }
 
-/// Removes what was set aside of the database at `path`, but for the newest `kept`. Returns the paths, each with whether
-/// that worked.
+/// Removes what was set aside of the database at `path`, but for the newest `kept`. Returns the paths, each with
+/// whether that worked.
 pub fn remove_set_aside(path: &Path, kept: usize) -> Vec<(PathBuf, io::Result<()>)> {
     let old = set_aside_of(path).into_iter().skip(kept);
     old.map(|(_, aside)| {
