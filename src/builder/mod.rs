@@ -121,9 +121,6 @@ pub fn run(config: BuilderConfig, slot: usize, orders: Receiver<Order>) {
 
 /// A worker with a shell for a person: in the tree of `job` if its build was the last one there, else in one made anew.
 /// The slot is the first one.
-///
-/// # Errors
-/// A secret can't be read, or no worker can be had.
 pub fn open_shell(config: &BuilderConfig, job: &Job, terminal: Terminal) -> anyhow::Result<Worker> {
     let secrets = secrets::read(&job.secrets).map_err(anyhow::Error::msg)?;
     let mirror = Mirror::new(&config.state_dir, &job.repository);

@@ -9,10 +9,7 @@ use crate::logic::secret::{Secret, SecretFile};
 /// A secret's size at most, in bytes: a certificate's whole chain fits, and all secrets of a job into its frame.
 const SECRET_BYTES_MAX: usize = 16 * 1024;
 
-/// Reads all of them.
-///
-/// # Errors
-/// Which of them can't be given to a build, why, and the cure; never what is in it.
+/// Reads all of them. An error says which can't be given to a build, why, and the cure; never what is in it.
 pub fn read(files: &[SecretFile]) -> Result<Vec<(String, Secret)>, String> {
     let read = |file: &SecretFile| {
         let found = read_secret(file).map_err(|error| format!("secret {}: {error}", file.name))?;
@@ -21,10 +18,7 @@ pub fn read(files: &[SecretFile]) -> Result<Vec<(String, Secret)>, String> {
     files.iter().map(read).collect()
 }
 
-/// What stands in the file, without one line break at its end.
-///
-/// # Errors
-/// As [`read`], without the name.
+/// What stands in the file, without one line break at its end; or why it can't be given to a build.
 pub fn read_secret(SecretFile { file, .. }: &SecretFile) -> Result<Secret, String> {
     let (shown, mut text) = (file.display(), String::new());
     if fs::metadata(file).is_ok_and(|found| !found.is_file()) {

@@ -20,10 +20,8 @@ const PARTS: [&str; 2] = ["pilotlight.toml", "pilotlight.db"];
 /// The daemon's, and its group.
 const USER: &str = "pilotlight";
 
-/// Writes a gzipped tar that only its owner may read: it holds the secrets. The daemon may run meanwhile.
-///
-/// # Errors
-/// Something can't be read, or the file is there already.
+/// Writes a gzipped tar, over nothing that is there, that only its owner may read: it holds the secrets. The daemon may
+/// run meanwhile.
 pub fn backup(config_path: &Path, config: &Config, file: &Path) -> Result<()> {
     let place = Place::of(config_path)?;
     let options = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
@@ -63,9 +61,6 @@ fn pack(place: &Place, config: &Config, archive: File, file: &Path) -> Result<()
 
 /// Puts back what [`backup`] wrote, over nothing that is there. Nothing is written unless all of it can be put back;
 /// what an earlier try has put back already is in nobody's way.
-///
-/// # Errors
-/// The archive is none of ours or torn, something is there already, or can't be written.
 pub fn restore(place: &Place, file: &Path) -> Result<()> {
     let scratch = Scratch::beside(&place.config)?;
     let (text, config, secrets) = unpack(place, file, &scratch.0)?;

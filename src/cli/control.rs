@@ -23,10 +23,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The body, if all is well.
-    ///
-    /// # Errors
-    /// What the daemon said is wrong.
+    /// The body, or what the daemon said is wrong.
     pub fn ok(self) -> Result<Vec<u8>> {
         if (200..300).contains(&self.status) {
             return Ok(self.body);
@@ -68,9 +65,6 @@ pub fn cancel(config: &Config, id: i64) -> Result<(), Failure> {
 }
 
 /// Sends a command and prints what the daemon says. Returns its whole answer.
-///
-/// # Errors
-/// Nobody answers at the control socket, or the daemon refuses.
 pub fn command_and_print(config: &Config, command: &Value) -> Result<Value> {
     let answer = value_of(&post(config, command)?.ok()?)?;
     println!("{}", answer["result"].as_str().unwrap_or_default());
@@ -87,9 +81,6 @@ fn post(config: &Config, command: &Value) -> Result<Reply> {
 }
 
 /// Asks for `path`; with `range`, for its bytes from there on.
-///
-/// # Errors
-/// Nobody answers at the control socket.
 pub fn get(config: &Config, path: &str, range: Option<u64>) -> Result<Reply> {
     let range = range.map(|from| format!("Range: bytes={from}-\r\n")).unwrap_or_default();
     exchange(config, &format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{range}\r\n"))

@@ -86,9 +86,6 @@ fn install_one(config: &Config, token: Option<&Secret>, repository: &str, url: &
 }
 
 /// The public address of this box with the webhook's path, from the tunnel that is open.
-///
-/// # Errors
-/// None is found.
 pub fn found_url(config: &Config) -> Result<String> {
     let port = config.webhook.listen.context("webhook.listen is \"off\": no tunnel is needed, and no webhook")?.port();
     let tunnels = tunnel::open_tunnels(port);

@@ -63,8 +63,7 @@ impl Kept {
             .then(|| format!("{} is there, but systemd does not look for it: {cure}", file.display()))
     }
 
-    /// # Errors
-    /// It can't be read, is none, or was encrypted for another box.
+    /// Reads it. One that was encrypted for another box is an error.
     pub fn read(&self, name: &str) -> Result<Secret, ConfigError> {
         let file = match self {
             Kept::Plain(file) | Kept::Elsewhere(file) => return Secret::read(file),

@@ -136,9 +136,6 @@ impl Config {
     }
 
     /// Checks `text`, called `file` in messages.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
     pub fn parse(text: &str, file: &str, surroundings: &Surroundings) -> Result<Config, ConfigError> {
         let parsed = file::parse(text).map_err(|error| message::problem(&error));
         let checked = parsed.and_then(|parsed| file::check(parsed, surroundings));

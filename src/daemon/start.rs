@@ -147,17 +147,11 @@ fn still_busy(ends: &Receiver<()>, deadline: Option<Instant>) -> bool {
 }
 
 /// From now on SIGTERM, SIGINT and SIGHUP wait for [`watch_signals`]: none ends the process on its own.
-///
-/// # Errors
-/// The system has no room for it.
 pub fn hold_signals() -> Result<Signals> {
     Signals::new([SIGTERM, SIGINT, SIGHUP]).context("signals can't be received")
 }
 
 /// Sends signals on as messages, for the life of the process.
-///
-/// # Errors
-/// The thread can't be had.
 pub fn watch_signals(mut signals: Signals, outbox: Sender<Inbox>) -> Result<()> {
     spawn("signals", move || {
         let mut stopping = false;

@@ -42,28 +42,19 @@ pub struct Wanted<'a> {
 }
 
 impl Client {
-    /// The webhooks of a repository.
-    ///
-    /// # Errors
-    /// In words, with the cure.
+    /// The webhooks of a repository; or why they can't be known, with the cure.
     pub fn hooks(&self, repository: &str) -> Result<Vec<Hook>, String> {
         let answer = self.ask_hooks(repository, "?per_page=100", Ask::Get(None))?;
         let list: Vec<Value> = understand(&answer)?;
         Ok(list.iter().filter_map(hook).collect())
     }
 
-    /// The webhook of a repository that is at `path`, if there is one.
-    ///
-    /// # Errors
-    /// In words, with the cure.
+    /// The webhook of a repository that is at `path`, if there is one; or why that can't be known, with the cure.
     pub fn our_hook(&self, repository: &str, path: &str) -> Result<Option<Hook>, String> {
         Ok(self.hooks(repository)?.into_iter().find(|hook| hook.is_at(path)))
     }
 
-    /// Makes one, or makes `id` what is wanted.
-    ///
-    /// # Errors
-    /// In words, with the cure.
+    /// Makes one, or makes `id` what is wanted; or says why not, with the cure.
     pub fn put_hook(&self, repository: &str, id: Option<u64>, wanted: &Wanted) -> Result<Hook, String> {
         // A PATCH replaces all of `config`, so the secret is always told.
         let config = json!({ "url": wanted.url, "content_type": "json", "secret": wanted.secret, "insecure_ssl": "0" });

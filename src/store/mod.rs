@@ -115,10 +115,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes to the card without changing anything.
-    ///
-    /// # Errors
-    /// As [`save`](Self::save).
+    /// Writes to the card without changing anything, to see whether [`save`](Self::save) could.
     pub fn probe(&self) -> Result<()> {
         let version: i64 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         Ok(self.connection.pragma_update(None, "user_version", version)?)
@@ -130,9 +127,6 @@ impl Store {
     ///
     /// What this frees is used again and not given back: `VACUUM` needs as much again before it frees anything, and
     /// holds up the main thread for seconds.
-    ///
-    /// # Errors
-    /// As [`save`](Self::save).
     pub fn forget(&self, wall: i64, bytes_max: u64) -> Result<bool> {
         let long_closed = "SELECT repository, number FROM pulls WHERE closed_order < (SELECT closed_order FROM pulls \
                            ORDER BY closed_order DESC LIMIT 1 OFFSET ?) ORDER BY closed_order LIMIT ?";

@@ -44,9 +44,6 @@ impl Reader {
     }
 
     /// Writes a whole and consistent copy to `path`, where nothing is yet; the daemon may go on writing.
-    ///
-    /// # Errors
-    /// It can't be read or written.
     pub fn copy_to(&self, path: &Path) -> Result<()> {
         let text = path.to_str().context("the copy's name is not in UTF-8")?;
         self.connection.execute("VACUUM INTO ?", [text]).context("the database can't be copied")?;

@@ -35,11 +35,9 @@ struct Entry {
 }
 
 impl Room {
-    /// After a build. With `fresh` all of the room goes. On a disk that is too full to build on, all of the room goes: it may be what filled it, and nobody
-    /// else can empty it. Else, once a day, the entries that are too old, and the least used of those that are too much.
-    ///
-    /// # Errors
-    /// Whatever the file system says.
+    /// After a build. All of the room goes with `fresh`, and on a disk that is too full to build on: the room may be
+    /// what filled it, and nobody else can empty it. Else, once a day, the entries that are too old, and the least used
+    /// of those that are too much.
     pub fn tidy(&self, fresh: bool, processes: &mut Processes) -> Result<()> {
         self.clear_lock()?;
         if fresh || is_short(&self.path)? {
@@ -60,9 +58,6 @@ impl Room {
 }
 
 /// Whether the disk of `path` is below its floor.
-///
-/// # Errors
-/// It can't be asked.
 pub fn is_short(path: &Path) -> Result<bool> {
     let disk = statvfs(path).context("the room's disk can't be looked at")?;
     let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);

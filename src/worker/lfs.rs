@@ -17,9 +17,6 @@ const NOTE: &str = "Note: .gitattributes names Git LFS. Its files are not fetche
                     `git lfs pull` themselves (README, Git LFS).\n";
 
 /// Says so in `log` if the checkout's `.gitattributes` gives files to Git LFS.
-///
-/// # Errors
-/// Those of `log`.
 pub fn note(room: &Room, log: &mut Sink) -> Result<()> {
     let path = room.tree.join(".gitattributes");
     let mut attributes = Vec::new();

@@ -186,8 +186,7 @@ fn path() -> OsString {
 struct Daemon(UnixStream);
 
 impl Daemon {
-    /// # Errors
-    /// [`Stopped`]: a daemon that does not take a frame is gone.
+    /// A daemon that does not take a frame is gone: [`Stopped`].
     fn tell(&self, frame: &Frame) -> Result<()> {
         frame.write(&mut &self.0).map_err(|_| Stopped.into())
     }

@@ -27,8 +27,7 @@ impl Output<'_> {
         Output { daemon, head_left: LOG_HEAD_BYTES_MAX, held: Vec::new(), cut: 0, passed_on: Instant::now() }
     }
 
-    /// # Errors
-    /// `Stopped`.
+    /// Takes more of it. `Stopped`, where the daemon is gone.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let (head, rest) = bytes.split_at(bytes.len().min(self.head_left));
         self.head_left -= head.len();
@@ -44,9 +43,6 @@ impl Output<'_> {
     }
 
     /// Passes on what was held back.
-    ///
-    /// # Errors
-    /// `Stopped`.
     pub fn flush(&mut self) -> Result<()> {
         self.cut(self.held.len().saturating_sub(LOG_TAIL_BYTES_MAX));
         if self.cut > 0 {

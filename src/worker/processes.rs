@@ -124,10 +124,7 @@ impl Processes {
         Ok((overrun.unwrap_or_else(|| check_end(self.status.take())), took))
     }
 
-    /// Waits until `limit` has passed or something happened.
-    ///
-    /// # Errors
-    /// [`Stopped`].
+    /// Waits until `limit` has passed or something happened; [`Stopped`], if that is the end.
     pub fn pause(&mut self, limit: Duration) -> Result<()> {
         self.wait(limit).map(drop)
     }

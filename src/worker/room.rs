@@ -45,10 +45,8 @@ pub struct Room {
 }
 
 impl Room {
-    /// Makes what is missing, waits for the lock, empties `tmp`; with `fresh` everything but the lock.
-    ///
-    /// # Errors
-    /// `Stopped` while it waits; whatever the file system says.
+    /// Makes what is missing, waits for the lock or until it is `Stopped`, empties `tmp`; with `fresh` everything but
+    /// the lock.
     pub fn enter(path: &Path, fresh: bool, processes: &mut Processes) -> Result<Room> {
         ensure!(path.is_absolute(), "the room {} is not an absolute path", path.display());
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -78,9 +76,6 @@ impl Room {
     }
 
     /// Notes whose tree it is from now on.
-    ///
-    /// # Errors
-    /// Whatever the file system says.
     pub fn mark(&self, build: i64) -> Result<()> {
         fs::write(self.path.join(BUILT), build.to_string()).context("the room can't be marked")
     }
@@ -91,9 +86,6 @@ impl Room {
     }
 
     /// A build may have filled the disk with it.
-    ///
-    /// # Errors
-    /// Whatever the file system says.
     pub fn clear_lock(&self) -> Result<()> {
         self.lock.set_len(0).context("the lock can't be emptied")
     }
@@ -180,9 +172,6 @@ pub fn remove(path: &Path, processes: &mut Processes) -> Result<()> {
 }
 
 /// Empties the room of a worker that was killed: a stranger's, and any that leaves the disk full.
-///
-/// # Errors
-/// Whatever the file system says.
 pub fn abandon(path: &Path) -> Result<()> {
     let what = || format!("the room {} can't be emptied", path.display());
     let strangers = path.as_os_str().as_encoded_bytes().ends_with(b"_s");

@@ -32,9 +32,8 @@ const NAMESPACES: &str = "/run/netns";
 const RESOLV_CONFS: [&str; 3] =
     ["/etc/resolv.conf", "/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"];
 
-/// # Errors
-/// The instance is not configured; or what this needs of the box is not there, with its cure. The namespace is gone
-/// then, so that no build starts in half a network.
+/// Makes the network of the instance `name`. Where that fails its namespace is gone, so that no build starts in half a
+/// network.
 pub fn run(config_path: &Path, name: &str) -> Result<()> {
     let kept = Path::new(KEPT).join(name);
     fs::create_dir_all(&kept).with_context(|| format!("{} can't be made", kept.display()))?;
@@ -48,10 +47,7 @@ pub fn run(config_path: &Path, name: &str) -> Result<()> {
     made.with_context(|| format!("no network for {name}"))
 }
 
-/// What this box lacks for the networks of builds, with the cure.
-///
-/// # Errors
-/// That.
+/// What builds get here; or what this box lacks for their networks, with the cure.
 pub fn probe() -> Result<String, String> {
     for (program, flag, package) in [("ip", "-V", "iproute2"), ("nft", "-v", "nftables")] {
         let found = Command::new(program).arg(flag).stdout(Stdio::null()).stderr(Stdio::null()).status();

@@ -10,10 +10,7 @@ pub fn is_possible() -> bool {
     io::stdin().is_terminal()
 }
 
-/// Asks for one line. `flag` is what a script would have given instead.
-///
-/// # Errors
-/// There is no terminal to ask at, or it was closed.
+/// Asks for one line. Where nobody is there to answer, the error names `flag`, which a script gives instead.
 pub fn line(question: &str, flag: &str) -> Result<String> {
     if !is_possible() {
         bail!("there is no terminal to ask at: give {flag}");
@@ -28,9 +25,6 @@ pub fn line(question: &str, flag: &str) -> Result<String> {
 }
 
 /// The same, without showing what is typed.
-///
-/// # Errors
-/// As [`line()`].
 pub fn hidden(question: &str, flag: &str) -> Result<String> {
     let stdin = io::stdin();
     let Ok(shown) = termios::tcgetattr(&stdin) else { return line(question, flag) };

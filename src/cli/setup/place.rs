@@ -27,8 +27,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// # Errors
-    /// This user may not write there.
+    /// Of that configuration. The service's is root's alone.
     pub fn of(config: &Path) -> Result<Place> {
         let is_service = super::is_service(config);
         if is_service && !rustix::process::geteuid().is_root() {
@@ -72,9 +71,6 @@ impl Place {
     }
 
     /// What the text says, as whoever runs the daemon will read it.
-    ///
-    /// # Errors
-    /// As [`Config::parse`].
     pub fn parse(&self, text: &str) -> Result<Config> {
         let mut surroundings = Surroundings::of_process();
         if self.is_service {
@@ -105,9 +101,6 @@ impl Place {
     }
 
     /// Makes the secret that GitHub signs with, unless there is one: the webhook at GitHub knows it.
-    ///
-    /// # Errors
-    /// No chance, or it can't be written.
     pub fn make_webhook_secret(&self) -> Result<()> {
         if self.kept(WEBHOOK).is_some() {
             return Ok(());
@@ -120,17 +113,11 @@ impl Place {
     }
 
     /// Only its owner may read it.
-    ///
-    /// # Errors
-    /// It can't be written.
     pub fn write_secret(&self, name: &str, secret: &Secret) -> Result<()> {
         write_whole(&self.secret(name), &format!("{}\n", secret.expose()), 0o600, 0o700)
     }
 
     /// Everybody may read it: the daemon is another user.
-    ///
-    /// # Errors
-    /// It can't be written.
     pub fn write_public(&self, path: &Path, text: &str) -> Result<()> {
         write_whole(path, text, 0o644, 0o755)
     }
