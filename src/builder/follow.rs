@@ -32,11 +32,12 @@ const CHECK_GRACE: Duration = Duration::from_secs(30);
 /// What the sum of it all is cut to: as good as for ever, and can be added to any clock.
 const WORK_DEADLINE_MAX: Duration = Duration::from_secs(365 * 86_400);
 
-/// Between two looks at the disks while a build runs: at 100 MB/s, which few cards write, it can't get far below the floor.
+/// Between two looks at the disks while a build runs: at 100 MB/s, which few cards write, it can't get far below the
+/// floor.
 const DISK_BEAT: Duration = Duration::from_secs(1);
 
-/// What a worker may send beyond the heads and tails of its sections, in bytes for each second: a tail. It sends no more
-/// than one of the rest in a second, so twice that is no honest worker's.
+/// What a worker may send beyond the heads and tails of its sections, in bytes for each second: a tail. It sends no
+/// more than one of the rest in a second, so twice that is no honest worker's.
 const LOG_RATE_BYTES_MAX: u64 = 2 * LOG_TAIL_BYTES_MAX as u64;
 
 /// A frame's kind and length, in bytes.

@@ -63,8 +63,8 @@ impl Worker {
         Ok(Worker { stream, runs_as: RunsAs::Child(child) })
     }
 
-    /// Connects to the unit's socket, which starts it, until a worker is there that waits for its job. `None`: one of the
-    /// two has ended meanwhile.
+    /// Connects to the unit's socket, which starts it, until a worker is there that waits for its job. `None`: one of
+    /// the two has ended meanwhile.
     ///
     /// # Errors
     /// There is no such unit, or it can't start.
@@ -142,8 +142,8 @@ impl Worker {
     }
 }
 
-/// Whether it is a worker; after its greeting it may be silent for as long as its job lets it. systemd turns callers away
-/// while the unit ends its last build, and what tells of that end takes us for whoever asks why.
+/// Whether it is a worker; after its greeting it may be silent for as long as its job lets it. systemd turns callers
+/// away while the unit ends its last build, and what tells of that end takes us for whoever asks why.
 fn greets(mut stream: &UnixStream) -> bool {
     let greeted = stream.set_read_timeout(Some(HAND_OVER_DEADLINE)).and_then(|()| Frame::read(&mut stream));
     matches!(greeted, Ok(Some(Frame::Log(_)))) && stream.set_read_timeout(None).is_ok()

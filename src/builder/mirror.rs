@@ -3,9 +3,9 @@
 //!
 //! Every pull request keeps a ref here, and another for its base where merges are tested, because a fetch negotiates
 //! from refs. Those of closed ones stay: a thousand of them cost a fetch nothing, ten thousand 0.1 s of a desktop's
-//! processor. One `git fetch` by sha is all a build
-//! needs: it asks nobody when the commit is there already, works before `refs/pull/N/head` is published, and after
-//! a force-push has taken the commit off it. Neither the remote's URL nor a credential is ever stored.
+//! processor. One `git fetch` by sha is all a build needs: it asks nobody when the commit is there already, works
+//! before `refs/pull/N/head` is published, and after a force-push has taken the commit off it. Neither the remote's URL
+//! nor a credential is ever stored.
 //!
 //! Everything here can be had again, so nothing waits for the card: a power cut may break a mirror, and a broken
 //! one is noticed and made anew.

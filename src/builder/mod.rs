@@ -1,8 +1,8 @@
 //! The daemon's side of a build: fetch the head into the mirror, hand it to a worker, follow that to its end.
 //!
 //! One thread for each slot, one build at a time. Read in this order: [`run`], [`mirror`] (what is fetched, and
-//! how), [`head`] (what that says of itself), [`mod@hire`] (the way to a worker), [`mod@follow`] (what it says), [`log`] and
-//! [`mask`]; [`secrets`], [`git`] and [`process`] serve them.
+//! how), [`head`] (what that says of itself), [`mod@hire`] (the way to a worker), [`mod@follow`] (what it says),
+//! [`log`] and [`mask`]; [`secrets`], [`git`] and [`process`] serve them.
 
 mod follow;
 mod git;
@@ -160,8 +160,8 @@ fn run_one(
     }
 }
 
-/// Fetches, and starts the unit meanwhile, as both take a while. Whatever is wrong with the unit is told when there is a job
-/// for it.
+/// Fetches, and starts the unit meanwhile, as both take a while. Whatever is wrong with the unit is told when there is
+/// a job for it.
 fn fetch_and_call(
     config: &BuilderConfig,
     git: &Git,

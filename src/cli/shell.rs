@@ -1,5 +1,5 @@
-//! `pilotlight shell ID`: a person in the place of a build's checks. What is shown is the pull request's: as harmless as
-//! that.
+//! `pilotlight shell ID`: a person in the place of a build's checks. What is shown is the pull request's: as harmless
+//! as that.
 
 use std::io::{ErrorKind, IsTerminal, Read, Write, stdin, stdout};
 use std::os::unix::fs::MetadataExt;

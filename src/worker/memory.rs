@@ -1,7 +1,7 @@
 //! Whether the kernel killed something of a check for want of memory.
 //!
-//! Seldom the shell that we started: a compiler dies, `make` sees it and exits with 2. So it is told by the kernel's own
-//! count of such kills, which is read before and after.
+//! Seldom the shell that we started: a compiler dies, `make` sees it and exits with 2. So it is told by the kernel's
+//! own count of such kills, which is read before and after.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,10 +46,10 @@ impl Memory {
         Memory { counts, directory, kills }
     }
 
-    /// What `end`, of a check that ran since the look and left no process, really was. It was a lack of memory if it was
-    /// no pass, the count rose, and the victim must have been of the check. That is clear where the cgroup holds nobody
-    /// else but the daemon that started us, both alive; else if the check itself fell to SIGKILL, or its shell says so of
-    /// its last command (128 + 9).
+    /// What `end`, of a check that ran since the look and left no process, really was. It was a lack of memory if it
+    /// was no pass, the count rose, and the victim must have been of the check. That is clear where the cgroup holds
+    /// nobody else but the daemon that started us, both alive; else if the check itself fell to SIGKILL, or its shell
+    /// says so of its last command (128 + 9).
     pub fn judge(&self, end: CheckEnd) -> CheckEnd {
         let killed = matches!(end, CheckEnd::Signalled(9) | CheckEnd::Exited(137));
         let failed = killed || matches!(end, CheckEnd::Exited(1..) | CheckEnd::Signalled(_));

@@ -1,8 +1,9 @@
 //! One build: its tree, its processes, its result.
 //!
 //! A process of its own, with a stranger's code below it and the daemon at the other end of one Unix stream.
-//! It has no secrets but those that its checks get to know. It lives for one job: [`room`] (whose turn it is), [`tree`] and [`submodules`] (what is built),
-//! [`processes`] (what runs, and that nothing is left), and this page, which strings them together.
+//! It has no secrets but those that its checks get to know. It lives for one job: [`room`] (whose turn it is), [`tree`]
+//! and [`submodules`] (what is built), [`processes`] (what runs, and that nothing is left), and this page, which
+//! strings them together.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -64,8 +65,8 @@ pub fn main() -> Result<()> {
     serve(stream)
 }
 
-/// `pilotlight worker --ended`, which our unit runs when we have ended: tells the daemon why, if it was not by ourselves.
-/// The daemon knocks at the unit's socket once it finds that we are gone.
+/// `pilotlight worker --ended`, which our unit runs when we have ended: tells the daemon why, if it was not by
+/// ourselves. The daemon knocks at the unit's socket once it finds that we are gone.
 pub fn tell_how_it_ended() -> Result<()> {
     let told = |name| std::env::var(name).unwrap_or_default();
     let (result, status) = (told("SERVICE_RESULT"), told("EXIT_STATUS"));

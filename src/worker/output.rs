@@ -46,7 +46,8 @@ impl Output<'_> {
     pub fn flush(&mut self) -> Result<()> {
         self.cut(self.held.len().saturating_sub(LOG_TAIL_BYTES_MAX));
         if self.cut > 0 {
-            // From a line's start on, or else from far behind whatever was cut through: nobody would know half a secret.
+            // From a line's start on, or else from far behind whatever was cut through: nobody would know half a
+            // secret.
             let part = self.held.len() / 4;
             self.cut(self.held[..part].iter().position(|byte| *byte == b'\n').map_or(part, |at| at + 1));
             self.daemon.tell(&Frame::News(News::Cut { bytes: std::mem::take(&mut self.cut) }))?;

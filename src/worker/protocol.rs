@@ -1,8 +1,8 @@
 //! What a builder and its worker say to each other over one Unix stream.
 //!
 //! Frames: one byte of kind, four bytes of length (big-endian), that many bytes. Daemon → worker: exactly one
-//! [`Frame::Job`], and [`Frame::Typed`] where that is a shell. Worker → daemon: an empty [`Frame::Log`] when it is ready for
-//! its job; then [`Frame::Log`] and [`Frame::News`], the last of them [`News::Done`] or [`News::Conflict`].
+//! [`Frame::Job`], and [`Frame::Typed`] where that is a shell. Worker → daemon: an empty [`Frame::Log`] when it is
+//! ready for its job; then [`Frame::Log`] and [`Frame::News`], the last of them [`News::Done`] or [`News::Conflict`].
 //! The end of the stream means "stop": there is no other order to cancel.
 
 use std::io::{self, Read, Write};
@@ -103,8 +103,8 @@ pub enum News {
     },
     /// The head and its base can't be merged; nothing runs.
     Conflict,
-    /// Not of the worker: how its unit ended, by systemd's `$SERVICE_RESULT` and `$EXIT_STATUS` (systemd.exec(5)), told to
-    /// whoever asks at the unit's socket when the worker's stream has ended without a word.
+    /// Not of the worker: how its unit ended, by systemd's `$SERVICE_RESULT` and `$EXIT_STATUS` (systemd.exec(5)), told
+    /// to whoever asks at the unit's socket when the worker's stream has ended without a word.
     UnitEnded {
         result: String,
         status: String,
@@ -154,8 +154,8 @@ impl Frame {
         match kind {
             KIND_JOB => serde_json::from_slice(&body).map(Frame::Job).map_err(|e| {
                 // Not in serde's words, which quote: there are secrets in it.
-                let (line, column) = (e.line(), e.column());
-                invalid(format!("the job is not understood from line {line} column {column} on: is the worker of the daemon's version?"))
+                let place = format!("line {} column {}", e.line(), e.column());
+                invalid(format!("the job is not understood from {place} on: is the worker of the daemon's version?"))
             }),
             KIND_LOG => Ok(Frame::Log(body)),
             KIND_TYPED => Ok(Frame::Typed(body)),

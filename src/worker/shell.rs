@@ -23,8 +23,8 @@ const SHELL_MAX: Duration = Duration::from_secs(10 * 60);
 /// Read of the terminal at once, in bytes.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Serves the person at the other end of `stream` until the shell ends, the person leaves, or the time is over. What the
-/// shell leaves running is the caller's to end. `command` has the environment, and is not run.
+/// Serves the person at the other end of `stream` until the shell ends, the person leaves, or the time is over. What
+/// the shell leaves running is the caller's to end. `command` has the environment, and is not run.
 ///
 /// # Errors
 /// `Stopped`; a system without terminals; what breaks the protocol.

@@ -264,8 +264,8 @@ fn a_check_starts_with_clean_signals_and_no_descriptors_of_ours() {
     let ours = fs::read_to_string("/proc/self/status").unwrap();
     let ours = ours.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
     let standard = |mask: &str| u64::from_str_radix(mask.trim(), 16).unwrap() & 0x7fff_ffff; // without libc's own
-    // SIGPIPE is ignored by every Rust process; SIGHUP, SIGINT and SIGTERM the worker takes for itself, whatever whoever
-    // started these tests ignores.
+    // SIGPIPE is ignored by every Rust process; SIGHUP, SIGINT and SIGTERM the worker takes for itself, whatever
+    // whoever started these tests ignores.
     let not_passed_on = 1 << 12 | 1 << 0 | 1 << 1 | 1 << 14;
     let mut lines = outcome.log.splitn(3, '\n');
     assert_eq!(standard(lines.next().unwrap()), 0);

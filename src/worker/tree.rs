@@ -1,4 +1,5 @@
-//! The checkout: exactly the sha (or its merge, see [`merge`]), in a tree that is used again and that strangers had their hands in.
+//! The checkout: exactly the sha (or its merge, see [`merge`]), in a tree that is used again and that strangers had
+//! their hands in.
 //!
 //! What makes it exact:
 //! - `.git` is brought back to what `git init` makes before every checkout. So no config, hook, attribute,

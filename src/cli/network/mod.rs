@@ -21,8 +21,8 @@ use crate::config::{Config, ConfigError};
 use crate::logic::policy::Network;
 use plan::{Route, Wire};
 
-/// What is known of each instance: its `resolv.conf`, for its unit to see; the last mode that a good configuration named;
-/// the rules that stand, as making them anew takes the kernel its time.
+/// What is known of each instance: its `resolv.conf`, for its unit to see; the last mode that a good configuration
+/// named; the rules that stand, as making them anew takes the kernel its time.
 const KEPT: &str = "/run/pilotlight/network";
 
 /// Where `ip netns` keeps the names.

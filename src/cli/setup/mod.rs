@@ -1,5 +1,5 @@
-//! `pilotlight setup`: from an installed package to the first green lamp, in at most five answers. Every answer can be a
-//! flag, and every step can be repeated without harm.
+//! `pilotlight setup`: from an installed package to the first green lamp, in at most five answers. Every answer can be
+//! a flag, and every step can be repeated without harm.
 
 mod ask;
 mod lamp;
