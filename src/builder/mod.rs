@@ -33,7 +33,7 @@ use ring::digest::{SHA256, digest};
 use crate::logic::event::{BuildNews, Job};
 use crate::logic::policy::Isolation;
 use crate::logic::secret::Secret;
-use crate::logic::wording;
+use crate::logic::{text, wording};
 use crate::worker::protocol::{Frame, Terminal, WorkerJob};
 use follow::{Course, End, Patience, follow};
 use git::{Failure, Git, Watch, gist};
@@ -356,9 +356,7 @@ pub fn slug(repository: &str) -> String {
     format!("{}_h{hash}", &slug[..SLUG_BYTES_MAX - 14])
 }
 
-/// One short line for people out of words from outside: no control characters, none that turn the text around.
+/// One short line for people out of words from outside.
 fn plain(text: &str) -> String {
-    let turns = |c: &char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let words = text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !turns(c)).collect::<String>();
-    words.trim().chars().take(REASON_CHARS_MAX).collect()
+    text::one_line(text).chars().take(REASON_CHARS_MAX).collect()
 }

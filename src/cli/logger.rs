@@ -7,6 +7,8 @@ use log::kv::{Key, Source, Value, VisitSource};
 use log::{LevelFilter, Log, Metadata, Record};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
 
+use crate::logic::text;
+
 /// Starts logging what is at least as grave as `level`.
 pub fn init(level: LevelFilter) {
     let journal = if connected_to_journal() { JournalLog::new().ok() } else { None };
@@ -86,11 +88,11 @@ impl<'kvs> VisitSource<'kvs> for Fields<'_> {
     }
 }
 
-/// Whatever is in it: control characters as `\u{…}`.
+/// Whatever is in it: what acts on a terminal or hides as `\u{…}`.
 fn one_line(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() { clean.extend(c.escape_default()) } else { clean.push(c) }
+        if text::acts(c) { clean.extend(c.escape_default()) } else { clean.push(c) }
     }
     clean
 }

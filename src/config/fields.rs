@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
+use crate::logic::text;
+
 /// Shorter can't be kept; longer is a build that nobody waits for.
 const TIMEOUT_MIN: Duration = Duration::from_secs(1);
 const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -125,9 +127,7 @@ pub fn clone_url<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::E
 
 /// A context that a status can have.
 pub fn context(text: &str) -> Result<(), String> {
-    // Neither control characters nor those that turn the text around.
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let fits = !text.trim().is_empty() && !text.contains(|c: char| c.is_control() || turns(c));
+    let fits = !text.trim().is_empty() && !text.contains(text::acts);
     if fits && text.chars().count() <= CONTEXT_CHARS_MAX {
         return Ok(());
     }

@@ -14,7 +14,7 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Body, Error};
 
 use crate::logic::secret::Secret;
-use crate::logic::time;
+use crate::logic::{text, time};
 
 /// Redirects followed for one call. GitHub sends one for a renamed repository; a few renames are a few.
 const REDIRECTS_MAX: usize = 3;
@@ -183,8 +183,7 @@ impl Client {
 
     /// Text from outside made fit for a log line or a page: one bounded line, without the token.
     pub(super) fn clean(&self, text: &str) -> String {
-        let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = text::one_line(text);
         let line = match self.token() {
             Some(token) => line.replace(token, "[token]"),
             None => line,

@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::pattern::{Picture, leds};
 use crate::logic::panel::{Led, Panel};
+use crate::logic::text;
 
 /// Frames that wait for a slow terminal; beyond that the oldest go, so that the newest is what remains.
 const FRAMES_MAX: usize = 16;
@@ -103,11 +104,7 @@ pub fn line(panel: &Panel) -> String {
 
 /// `text` with nothing in it that moves a cursor, ends a line, or turns the reading direction round.
 pub fn harmless(text: &str) -> String {
-    let hidden = |c: char| {
-        matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    };
-    text.chars().map(|c| if c.is_control() || hidden(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+    text.chars().map(|c| if text::acts(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 impl Terminal {

@@ -1,9 +1,23 @@
-//! Text from outside, made harmless for a page and a terminal: characters that do something instead of being seen. (What
-//! HTML obeys, maud escapes.)
+//! Text from outside, made harmless for a page, a terminal and a line of words: characters that do something instead of
+//! being seen. (What HTML obeys, maud escapes.)
 
 use std::fmt::Write;
 
-/// `text` with its control and direction characters written out.
+/// Whether `c` acts on a terminal, ends a line, turns the direction of what follows, or is there without being seen. Tabs
+/// and ends of lines do; U+200D does too, though it joins one emoji to another.
+pub fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// `text` as one line of words, a blank between two: without what [`acts`].
+pub fn one_line(text: &str) -> String {
+    let spaced = text.chars().map(|c| if c.is_control() { ' ' } else { c }).filter(|c| !acts(*c)).collect::<String>();
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `text` with what [`acts`] written out.
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text.chars().for_each(|c| push_visible(&mut out, c));
@@ -62,15 +76,7 @@ fn push_visible(out: &mut String, c: char) {
     match c {
         '\0'..='\x1f' => out.extend(char::from_u32(0x2400 + c as u32)), // ␀ to ␟
         '\x7f' => out.push('␡'),
-        // C1 controls, and all that turns the direction of what follows.
-        '\u{80}'..='\u{9f}'
-        | '\u{61c}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}' => {
-            write!(out, "[U+{:04X}]", c as u32).expect("a String takes all");
-        }
+        _ if acts(c) => write!(out, "[U+{:04X}]", c as u32).expect("a String takes all"),
         _ => out.push(c),
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::build::{BuildId, CheckEnd, CheckState};
+use super::text;
 
 /// The longest description of a commit status, in characters; GitHub refuses more with 422.
 pub const DESCRIPTION_CHARS_MAX: usize = 140;
@@ -25,22 +26,18 @@ pub fn short(sha: &str) -> &str {
     sha.get(..7).unwrap_or(sha)
 }
 
-/// At most `chars_max` characters of `text`, without those that control or turn the direction of writing: it is shown to
-/// people.
+/// At most `chars_max` characters of `text`, without those that act instead of being seen: it is shown to people.
 pub fn plain(text: &str, chars_max: usize) -> String {
-    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().filter(|c| !c.is_control() && !turns(*c)).take(chars_max).collect()
+    text.chars().filter(|c| !text::acts(*c)).take(chars_max).collect()
 }
 
-/// `text` without control characters, in at most [`DESCRIPTION_CHARS_MAX`] characters.
+/// `text` as one line, in at most [`DESCRIPTION_CHARS_MAX`] characters.
 pub fn description(text: &str) -> String {
-    let clean: Vec<char> = text.split_whitespace().collect::<Vec<_>>().join(" ").chars().collect();
-    let mut clean: Vec<char> = clean.into_iter().filter(|c| !c.is_control()).collect();
-    if clean.len() > DESCRIPTION_CHARS_MAX {
-        clean.truncate(DESCRIPTION_CHARS_MAX - 1);
-        clean.push('…');
+    let mut line = text::one_line(text);
+    if line.chars().count() > DESCRIPTION_CHARS_MAX {
+        line = line.chars().take(DESCRIPTION_CHARS_MAX - 1).collect::<String>() + "…";
     }
-    clean.into_iter().collect()
+    line
 }
 
 /// `3m 12s`: whole seconds, the largest units first, none that is zero.

@@ -306,5 +306,6 @@ fn branch(field: &str, text: &str) -> Result<String, Refusal> {
     if text.len() > REF_BYTES_MAX {
         return Err(malformed(format!("{field} is longer than {REF_BYTES_MAX} bytes")));
     }
-    Ok(plain(text, REF_BYTES_MAX))
+    // Fetched by this name, so what merely hides stays in it.
+    Ok(text.chars().filter(|c| !c.is_control()).collect())
 }

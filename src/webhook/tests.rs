@@ -282,6 +282,8 @@ fn values_vary_as_githubs_do() {
     assert!(!pull(with("/pull_request/state", json!("closed"))).open);
     assert_eq!(pull(with("/pull_request/title", json!("é".repeat(300)))).title, "é".repeat(256));
     assert_eq!(pull(with("/pull_request/head/ref", json!("a\u{1b}[31mb\n"))).head_ref, "a[31mb");
+    assert_eq!(pull(with("/pull_request/base/ref", json!("👩\u{200d}💻"))).base_ref, "👩\u{200d}💻");
+    assert_eq!(pull(with("/pull_request/title", json!("a\u{200b}\u{feff}b"))).title, "ab");
     let long = "ab".repeat(32);
     assert_eq!(pull(with("/pull_request/head/sha", json!(long))).head_sha, long);
     let times = [
