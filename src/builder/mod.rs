@@ -31,6 +31,7 @@ use crossbeam_channel::Receiver;
 use ring::digest::{SHA256, digest};
 
 use crate::logic::event::{BuildNews, Job};
+use crate::logic::names::hex;
 use crate::logic::policy::Isolation;
 use crate::logic::secret::Secret;
 use crate::logic::{text, wording};
@@ -351,8 +352,7 @@ pub fn slug(repository: &str) -> String {
         return slug;
     }
     // `_h` is no escape of the above, so that no short slug looks like this.
-    let hash = digest(&SHA256, slug.as_bytes());
-    let hash: String = hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex(&digest(&SHA256, slug.as_bytes()).as_ref()[..6]);
     format!("{}_h{hash}", &slug[..SLUG_BYTES_MAX - 14])
 }
 

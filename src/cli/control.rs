@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Failure, show};
 use crate::config::{CONTROL_SOCKET, Config};
+use crate::logic::names::is_full_name;
 
 /// How long an answer may take: a commit to a slow card, behind a burst.
 const ANSWER_MAX: Duration = Duration::from_secs(35);
@@ -127,6 +128,6 @@ fn exchange(config: &Config, request: &str) -> Result<Reply> {
 /// `OWNER/REPO#N`.
 fn pull_name(text: &str) -> Result<(&str, u64), Failure> {
     let parts = text.split_once('#').and_then(|(repository, n)| Some((repository, n.parse::<u64>().ok()?)));
-    let parts = parts.filter(|(name, _)| name.split('/').count() == 2 && name.split('/').all(|part| !part.is_empty()));
+    let parts = parts.filter(|(name, _)| is_full_name(name));
     parts.ok_or_else(|| Failure::Wrong(format!("`{text}` is no pull request: write it like acme/app#7")))
 }

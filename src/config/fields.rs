@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-use crate::logic::text;
+use crate::logic::{names, text};
 
 /// Shorter can't be kept; longer is a build that nobody waits for.
 const TIMEOUT_MIN: Duration = Duration::from_secs(1);
@@ -97,14 +97,8 @@ fn base_url<E: Error>(text: String, example: &str) -> Result<String, E> {
 
 /// `owner/name`, in the characters that GitHub allows.
 pub fn repository_name(text: &str) -> Result<(), String> {
-    let part = |p: &str| {
-        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        !p.is_empty() && p.len() <= 100 && p.chars().all(fits) && p != "." && p != ".."
-    };
-    match text.split_once('/') {
-        Some((owner, name)) if part(owner) && part(name) => Ok(()),
-        _ => Err(format!("`{text}` is no repository: write owner and name, like \"acme/app\"")),
-    }
+    let words = || format!("`{text}` is no repository: write owner and name, like \"acme/app\"");
+    names::is_full_name(text).then_some(()).ok_or_else(words)
 }
 
 /// What git can fetch from, and nothing that git would run.

@@ -6,9 +6,7 @@ use super::answer::Refusal;
 use super::{Asked, Reply, View, passwd};
 use crate::logic::build::BuildId;
 use crate::logic::event::Command;
-
-/// Digits of a sha: at least as many as GitHub shows, at most those of SHA-256.
-const SHA_DIGITS: std::ops::RangeInclusive<usize> = 7..=64;
+use crate::logic::names::is_first_digits;
 
 #[derive(Deserialize)]
 #[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
@@ -45,7 +43,7 @@ pub fn read(view: &View, asked: &Asked) -> Result<Reply, Refusal> {
         Order::Rebuild { .. } => {
             return Err(Refusal::new(400, "`rebuild` takes either `build`, or `repository` and `pull`"));
         }
-        Order::Approve { sha: Some(sha), .. } if !is_sha(&sha) => {
+        Order::Approve { sha: Some(sha), .. } if !is_first_digits(&sha) => {
             return Err(Refusal::new(400, "`sha` is at least the first 7 hex digits of the head's sha, like 1a2b3c4"));
         }
         Order::Approve { repository, pull, sha } => Command::Approve { repository, pull, sha },
@@ -56,10 +54,6 @@ pub fn read(view: &View, asked: &Asked) -> Result<Reply, Refusal> {
         Order::Lamp { show } => return Ok(Reply::Lamp(show.name().to_owned())),
     };
     Ok(Reply::Command(command))
-}
-
-fn is_sha(text: &str) -> bool {
-    SHA_DIGITS.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 impl Show {

@@ -8,6 +8,7 @@ use super::answer::{self, Refusal};
 use super::{Standing, View};
 use crate::http::message::Response;
 use crate::logic::build::{Build, BuildId, BuildState, Check, CheckState};
+use crate::logic::names::is_full_name;
 use crate::logic::panel::Panel;
 use crate::store::reader::{BUILDS_MAX, Filter};
 
@@ -76,7 +77,7 @@ pub fn filter(query: &str) -> Result<Filter, Refusal> {
     let mut filter = Filter { limit: BUILDS_DEFAULT, ..Filter::default() };
     for (name, value) in form_urlencoded::parse(query.as_bytes()).filter(|(_, value)| !value.is_empty()) {
         let fits = match &*name {
-            "repository" => set(&mut filter.repository, repository(&value)),
+            "repository" => set(&mut filter.repository, is_full_name(&value).then(|| value.to_string())),
             "pull" => set(&mut filter.pull, value.parse().ok()),
             "state" => set(&mut filter.state, BuildState::from_name(&value)),
             "before" => set(&mut filter.before, value.parse().ok()),
@@ -102,11 +103,6 @@ pub fn time(seconds: i64) -> String {
 fn set<T>(slot: &mut Option<T>, value: Option<T>) -> Option<()> {
     *slot = value;
     slot.as_ref().map(|_| ())
-}
-
-fn repository(value: &str) -> Option<String> {
-    let (owner, name) = value.split_once('/')?;
-    (!owner.is_empty() && !name.is_empty() && !name.contains('/')).then(|| value.to_owned())
 }
 
 fn what_fits(name: &str) -> String {

@@ -1,14 +1,12 @@
 //! Which head a person can have meant. Whoever makes commits can make two that begin alike within minutes: the first
 //! digits of a sha name a head only while no other head of the pull request begins so.
 
+use super::names::SHA_DIGITS_MIN;
 use super::rows::Pull;
 use super::state::{Row, State};
 
 /// Heads remembered of one pull request: the pushes of a long review. With more of them only whole shas are believed.
 pub const HEADS_MAX: usize = 64;
-
-/// The fewest digits of a sha that name a head: as many as GitHub shows.
-const DIGITS_MIN: usize = 7;
 
 impl Pull {
     /// Whether `digits` mean this head, and no other that the pull request is known to have had. (Of a push whose delivery
@@ -17,7 +15,7 @@ impl Pull {
         let head = &self.head_sha;
         let alone = || self.heads.iter().all(|other| other == head || !other.starts_with(digits));
         let is_known = self.heads.len() < HEADS_MAX && self.heads.contains(head);
-        let may_do = digits.len() >= DIGITS_MIN && is_known;
+        let may_do = digits.len() >= SHA_DIGITS_MIN && is_known;
         digits == head || (head.starts_with(digits) && may_do && alone())
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::build::{BuildId, CheckEnd, CheckState};
+use super::names::SHA_DIGITS_MIN;
 use super::text;
 
 /// The longest description of a commit status, in characters; GitHub refuses more with 422.
@@ -23,7 +24,7 @@ pub const NO_PULL_YET: &str = "No pull request yet";
 
 /// The first digits of a sha, as GitHub shows it.
 pub fn short(sha: &str) -> &str {
-    sha.get(..7).unwrap_or(sha)
+    sha.get(..SHA_DIGITS_MIN).unwrap_or(sha)
 }
 
 /// At most `chars_max` characters of `text`, without those that act instead of being seen: it is shown to people.

@@ -9,6 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::{Refusal, malformed};
 use crate::logic::event::{Comment, Hook, PullAction, PullPayload, Shown, StatusPayload, StatusState, Word};
 use crate::logic::identity::Identity;
+use crate::logic::names;
 use crate::logic::time::seconds;
 use crate::logic::wording::{DESCRIPTION_CHARS_MAX, plain};
 
@@ -20,12 +21,6 @@ const REF_BYTES_MAX: usize = 1024;
 
 /// What is kept of an action that we don't know, in characters.
 const ACTION_CHARS_MAX: usize = 64;
-
-/// The longest owner's or repository's name, in bytes; GitHub's limits are 39 and 100.
-const NAME_BYTES_MAX: usize = 100;
-
-/// What `/approve` takes of a sha: as few digits as GitHub shows, and a whole one.
-const SHA_DIGITS: std::ops::RangeInclusive<usize> = 7..=64;
 
 /// What is kept of a status's context, in characters; GitHub's limit is 255.
 const CONTEXT_CHARS_MAX: usize = 255;
@@ -220,7 +215,7 @@ fn comment(event: CommentEvent) -> Result<Hook, Refusal> {
     if event.issue.pull_request.is_none() || event.issue.state != "open" {
         return nothing("on what is no open pull request");
     }
-    match event.comment.user.map(|user| user.login).filter(|login| is_login(login)) {
+    match event.comment.user.map(|user| user.login).filter(|login| names::is_login(login)) {
         Some(by) => Ok(Hook::Comment(Comment { repository, number, by, word })),
         None => nothing("by an app or by nobody"),
     }
@@ -231,21 +226,12 @@ fn word(body: &str) -> Option<Word> {
     match line.split_once(char::is_whitespace).unwrap_or((line, "")) {
         ("/test", "") => Some(Word::Test),
         ("/cancel", "") => Some(Word::Cancel),
-        ("/approve", sha) => Some(Word::Approve(digits(sha.trim_start()))),
+        ("/approve", sha) => {
+            let sha = Some(sha.trim_start()).filter(|sha| names::is_first_digits(sha));
+            Some(Word::Approve(sha.map(str::to_ascii_lowercase)))
+        }
         _ => None,
     }
-}
-
-fn digits(sha: &str) -> Option<String> {
-    let is_sha = SHA_DIGITS.contains(&sha.len()) && sha.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_sha.then(|| sha.to_ascii_lowercase())
-}
-
-/// A person's: letters, digits, `-`, and `_` where a company manages its accounts. Those of apps end in `[bot]`. It becomes
-/// a part of URLs.
-fn is_login(text: &str) -> bool {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(known)
 }
 
 fn status(event: StatusEvent) -> Result<StatusPayload, Refusal> {
@@ -282,24 +268,14 @@ fn named(repository: Repository) -> Result<Identity, Refusal> {
     Ok(Identity { name: full_name("repository.full_name", repository)?, id })
 }
 
-/// `owner/name`, in the characters that GitHub allows. It becomes a part of paths and URLs.
 fn full_name(field: &str, repository: Repository) -> Result<String, Refusal> {
-    let text = repository.full_name;
-    let fits = |part: &str, marks: &[u8]| {
-        let known = |byte: u8| byte.is_ascii_alphanumeric() || marks.contains(&byte);
-        (1..=NAME_BYTES_MAX).contains(&part.len()) && part.bytes().all(known)
-    };
-    let good = text.split_once('/').is_some_and(|(owner, name)| {
-        fits(owner, b"-_") && !owner.starts_with('-') && fits(name, b"-_.") && name != "." && name != ".."
-    });
-    if good { Ok(text) } else { Err(malformed(format!("{field} is not the name of a repository, like owner/name"))) }
+    let good = Some(repository.full_name).filter(|name| names::is_full_name(name));
+    good.ok_or_else(|| malformed(format!("{field} is not the name of a repository, like owner/name")))
 }
 
 fn sha(field: &str, text: &str) -> Result<String, Refusal> {
-    if matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(text.to_ascii_lowercase());
-    }
-    Err(malformed(format!("{field} is not a commit: 40 or 64 hex digits")))
+    let sha = names::is_sha(text).then(|| text.to_ascii_lowercase());
+    sha.ok_or_else(|| malformed(format!("{field} is not a commit: 40 or 64 hex digits")))
 }
 
 fn branch(field: &str, text: &str) -> Result<String, Refusal> {

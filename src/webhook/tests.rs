@@ -8,14 +8,14 @@ use crate::logic::event::{
     Comment, Delivery, DeliveryKey, Hook, PullAction, PullPayload, Shown, StatusPayload, StatusState, Word,
 };
 use crate::logic::identity::Identity;
+use crate::logic::names::hex;
 
 const SECRET: &[u8] = b"It's a Secret to Everybody";
 const SHA: &str = "00112233445566778899AABBCCDDEEFF00112233";
 
 fn sign(body: &[u8]) -> String {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, SECRET), body);
-    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256={hex}")
+    format!("sha256={}", hex(tag.as_ref()))
 }
 
 fn parts<'a>(signature: &'a str, body: &'a [u8]) -> Parts<'a> {
@@ -77,8 +77,10 @@ fn githubs_own_test_vector_holds() {
     assert_eq!(super::signature::verify(SECRET, Some(&upper), b"Hello, World!"), Ok(()));
     assert!(super::signature::verify(SECRET, Some(signature), b"Hello, World?").is_err());
     let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b""), b"x");
-    let hex: String = key.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    assert!(super::signature::verify(b"", Some(&format!("sha256={hex}")), b"x").is_err(), "an empty secret");
+    assert!(
+        super::signature::verify(b"", Some(&format!("sha256={}", hex(key.as_ref()))), b"x").is_err(),
+        "an empty secret"
+    );
 }
 
 #[test]

@@ -2,7 +2,6 @@
 //! are signed as GitHub signs them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -17,6 +16,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use super::super::command::output_with;
+use crate::logic::names::hex;
 
 /// Each pull request's title, branch and `script/cibuild`.
 const PULLS: [(&str, &str, &str); 5] = [
@@ -164,10 +164,7 @@ impl Hooks {
     /// Delivers `payload` and returns what the daemon says.
     pub fn deliver(&self, payload: &Value) -> Result<String> {
         let body = payload.to_string();
-        let mut signature = "sha256=".to_owned();
-        for byte in hmac::sign(&self.key, body.as_bytes()).as_ref() {
-            write!(signature, "{byte:02x}")?;
-        }
+        let signature = format!("sha256={}", hex(hmac::sign(&self.key, body.as_bytes()).as_ref()));
         let (action, number) = (payload["action"].as_str().unwrap_or_default(), &payload["number"]);
         let request = self.agent.post(&self.url).header("Content-Type", "application/json");
         let request = request.header("X-GitHub-Event", "pull_request").header("X-GitHub-Hook-ID", "1");

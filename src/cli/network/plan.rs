@@ -1,12 +1,12 @@
 //! What a build may reach, as rules for nftables: decided from the configuration and the routing table alone.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use ring::digest::{SHA256, digest};
 use serde::Deserialize;
 
+use crate::logic::names::hex;
 use crate::logic::policy::Network;
 
 /// The build's own end of its wire.
@@ -82,11 +82,7 @@ pub fn mode_of(text: &str) -> Option<Network> {
 
 /// The box's end of an instance's wire; the kernel's limit is 15 bytes.
 pub fn link(instance: &str) -> String {
-    let hash = digest(&SHA256, instance.as_bytes());
-    hash.as_ref().iter().take(6).fold(LINKS.to_owned(), |mut link, byte| {
-        let _ = write!(link, "{byte:02x}");
-        link
-    })
+    format!("{LINKS}{}", hex(&digest(&SHA256, instance.as_bytes()).as_ref()[..6]))
 }
 
 /// The addresses of one wire.

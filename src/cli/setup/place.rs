@@ -11,6 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use super::super::secrets::{Kept, TOKEN, WEBHOOK};
 use super::text;
 use crate::config::{CREDSTORE, Config, Secret, Surroundings};
+use crate::logic::names::hex;
 
 /// The service's directories, as its unit names them.
 pub const STATE_DIR: &str = "/var/lib/pilotlight";
@@ -108,8 +109,7 @@ impl Place {
         let mut bytes = [0; SECRET_BYTES];
         let filled = SystemRandom::new().fill(&mut bytes);
         filled.map_err(|_| anyhow!("this system gives no random numbers"))?;
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.write_secret(WEBHOOK, &Secret::new(hex))
+        self.write_secret(WEBHOOK, &Secret::new(hex(&bytes)))
     }
 
     /// Only its owner may read it.
