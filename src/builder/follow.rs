@@ -21,7 +21,7 @@ use crate::logic::build::CheckEnd;
 use crate::logic::event::{BuildNews, Job, JobCheck};
 use crate::logic::policy::Tested;
 use crate::logic::space::floor;
-use crate::worker::protocol::{FRAME_BYTES_MAX, Frame, LOG_HEAD_BYTES_MAX, LOG_TAIL_BYTES_MAX, News};
+use crate::worker::protocol::{FRAME_BYTES_MAX, FRAME_HEAD_BYTES, Frame, LOG_HEAD_BYTES_MAX, LOG_TAIL_BYTES_MAX, News};
 
 /// What a worker gets beside the time of its checks, for checkout, LFS and submodules.
 const SETUP_DEADLINE: Duration = Duration::from_secs(30 * 60);
@@ -39,9 +39,6 @@ const DISK_BEAT: Duration = Duration::from_secs(1);
 /// What a worker may send beyond the heads and tails of its sections, in bytes for each second: a tail. It sends no
 /// more than one of the rest in a second, so twice that is no honest worker's.
 const LOG_RATE_BYTES_MAX: u64 = 2 * LOG_TAIL_BYTES_MAX as u64;
-
-/// A frame's kind and length, in bytes.
-const FRAME_HEAD_BYTES: usize = 5;
 
 /// How it ended.
 #[derive(Debug, PartialEq, Eq)]

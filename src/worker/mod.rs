@@ -134,7 +134,7 @@ fn build(job: &WorkerJob, daemon: &Daemon, processes: &mut Processes, room: &mut
     if let Some(terminal) = &job.shell {
         // From now on something may be typed; before, whatever came would be the end.
         daemon.tell(&Frame::News(News::CheckStarted { check: job.checks[0].index }))?;
-        return shell::serve(terminal, command(job, &job.checks[0], room), &daemon.0);
+        return shell::serve(terminal, &command(job, &job.checks[0], room), &daemon.0);
     }
     for check in &job.checks {
         daemon.tell(&Frame::News(News::CheckStarted { check: check.index }))?;

@@ -5,6 +5,7 @@
 //! ready for its job; then [`Frame::Log`] and [`Frame::News`], the last of them [`News::Done`] or [`News::Conflict`].
 //! The end of the stream means "stop": there is no other order to cancel.
 
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::logic::build::CheckEnd;
 use crate::logic::event::JobCheck;
 use crate::logic::secret::Secret;
+
+/// A frame's kind and length, in bytes.
+pub const FRAME_HEAD_BYTES: usize = 5;
 
 /// The longest frame, in bytes: a job is the largest, and its commands come from the configuration or a head's
 /// file, which are smaller, its secrets from files of bounded size. A longer one is a broken peer.
@@ -136,12 +140,12 @@ impl Frame {
     /// Those of `from`; `UnexpectedEof` where the stream ends inside a frame; `InvalidData` for a frame that
     /// is too long, of no known kind or not understood. After an error the stream is of no use.
     pub fn read(from: &mut impl Read) -> io::Result<Option<Frame>> {
-        let mut head = Vec::with_capacity(5);
-        from.by_ref().take(5).read_to_end(&mut head)?;
+        let mut head = Vec::with_capacity(FRAME_HEAD_BYTES);
+        from.by_ref().take(FRAME_HEAD_BYTES as u64).read_to_end(&mut head)?;
         let (kind, length) = match head[..] {
             [] => return Ok(None),
             [kind, a, b, c, d] => (kind, u32::from_be_bytes([a, b, c, d])),
-            _ => return Err(torn(head.len(), 5, "head")),
+            _ => return Err(torn(head.len(), FRAME_HEAD_BYTES, "head")),
         };
         if length > FRAME_BYTES_MAX {
             return Err(invalid(format!("a frame of {length} bytes is over the limit of {FRAME_BYTES_MAX}")));
@@ -173,33 +177,20 @@ impl Frame {
     /// Those of `to`, after which the stream is of no use; `InvalidInput` for a frame over
     /// [`FRAME_BYTES_MAX`], of which nothing was written.
     pub fn write(&self, to: &mut impl Write) -> io::Result<()> {
-        let (kind, json);
-        let body = match self {
-            Frame::Job(job) => {
-                (kind, json) = (KIND_JOB, serde_json::to_vec(job)?);
-                &json
-            }
-            Frame::News(news) => {
-                (kind, json) = (KIND_NEWS, serde_json::to_vec(news)?);
-                &json
-            }
-            Frame::Log(bytes) => {
-                kind = KIND_LOG;
-                bytes
-            }
-            Frame::Typed(bytes) => {
-                kind = KIND_TYPED;
-                bytes
-            }
+        let (kind, body) = match self {
+            Frame::Job(job) => (KIND_JOB, Cow::from(serde_json::to_vec(job)?)),
+            Frame::News(news) => (KIND_NEWS, Cow::from(serde_json::to_vec(news)?)),
+            Frame::Log(bytes) => (KIND_LOG, Cow::from(bytes)),
+            Frame::Typed(bytes) => (KIND_TYPED, Cow::from(bytes)),
         };
         let length = u32::try_from(body.len()).ok().filter(|n| *n <= FRAME_BYTES_MAX).ok_or_else(|| {
             let why = format!("a frame of {} bytes is over the limit of {FRAME_BYTES_MAX}", body.len());
             io::Error::new(io::ErrorKind::InvalidInput, why)
         })?;
-        let mut whole = Vec::with_capacity(5 + body.len());
+        let mut whole = Vec::with_capacity(FRAME_HEAD_BYTES + body.len());
         whole.push(kind);
         whole.extend_from_slice(&length.to_be_bytes());
-        whole.extend_from_slice(body);
+        whole.extend_from_slice(&body);
         to.write_all(&whole)
     }
 }

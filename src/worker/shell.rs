@@ -28,7 +28,7 @@ const CHUNK_BYTES: usize = 16 * 1024;
 ///
 /// # Errors
 /// `Stopped`; a system without terminals; what breaks the protocol.
-pub fn serve(terminal: &Terminal, mut command: Command, mut stream: &UnixStream) -> Result<()> {
+pub fn serve(terminal: &Terminal, command: &Command, mut stream: &UnixStream) -> Result<()> {
     let what = "no terminal can be made";
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).context(what)?;
     grantpt(&master).and_then(|()| unlockpt(&master)).context(what)?;
@@ -51,7 +51,6 @@ pub fn serve(terminal: &Terminal, mut command: Command, mut stream: &UnixStream)
     let _shell = shell.spawn().context("no shell can be started")?;
     // Ours of the slave are closed with these: then the end of the shell is the end of the terminal.
     drop(shell);
-    command.env_clear();
     relay(&mut File::from(master), &mut stream)
 }
 
