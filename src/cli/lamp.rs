@@ -17,7 +17,7 @@ pub fn run(config_path: &Path, show: LampWord) -> Result<(), Failure> {
         (config, _) => config?,
     };
     if !control::is_stopped(&config.state_dir) {
-        let command = json!({ "command": "lamp", "show": show.name() });
+        let command = json!({ "command": "lamp", "show": show });
         control::command_and_print(&config, &command)?;
         return Ok(());
     }
@@ -77,16 +77,4 @@ fn test(lights: &mut Lights) {
         lights.tick(start.elapsed());
     }
     lights.off();
-}
-
-impl LampWord {
-    fn name(self) -> &'static str {
-        match self {
-            LampWord::Test => "test",
-            LampWord::Red => "red",
-            LampWord::Yellow => "yellow",
-            LampWord::Green => "green",
-            LampWord::Off => "off",
-        }
-    }
 }

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use serde::Serialize;
 
 use crate::config::{Config, ConfigError, DEFAULT_PATH};
 use crate::worker;
@@ -129,7 +130,8 @@ enum HookWord {
     Show,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 enum LampWord {
     /// Each colour in turn.
     Test,

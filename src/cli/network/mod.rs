@@ -9,10 +9,10 @@ mod plan;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::command::{output_of, output_with};
@@ -79,7 +79,7 @@ fn mode(config: Result<Config, ConfigError>, name: &str, kept: &Path) -> Result<
     let (repository, stranger) =
         found.ok_or_else(|| anyhow!("no repository of the configuration has the unit {name}"))?;
     let network = plan::allowed(repository.network, stranger);
-    fs::write(kept, plan::word(network)).with_context(|| format!("{} can't be written", kept.display()))?;
+    write(kept, plan::word(network))?;
     Ok(network)
 }
 
@@ -133,8 +133,7 @@ fn outside(link: &str, wire: &Wire, routes: &[Route], fresh: bool) -> Result<()>
     }
     // Of this one link and the way out alone: the box as a whole becomes no router.
     for link in plan::uplinks(routes).chain([link]) {
-        let path = format!("/proc/sys/net/ipv4/conf/{link}/forwarding");
-        fs::write(&path, "1").with_context(|| format!("{path} can't be written"))?;
+        write(Path::new(&format!("/proc/sys/net/ipv4/conf/{link}/forwarding")), "1")?;
     }
     match fs::write(format!("/proc/sys/net/ipv6/conf/{link}/disable_ipv6"), "1") {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).context("IPv6 can't be switched off"),
@@ -181,7 +180,6 @@ fn nft(rules: &str) -> Result<()> {
     fed.map(drop).context("this kernel may lack nf_tables with nat and reject (`modprobe nf_tables`)")
 }
 
-fn write(path: &PathBuf, text: &str) -> Result<()> {
-    ensure!(fs::write(path, text).is_ok(), "{} can't be written", path.display());
-    Ok(())
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("{} can't be written", path.display()))
 }
