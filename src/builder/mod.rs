@@ -330,6 +330,11 @@ pub fn instance(repository: &str, stranger: bool) -> String {
     format!("{}{}", slug(repository), if stranger { "_s" } else { "" })
 }
 
+/// Both of a repository: its own, and its strangers'.
+pub fn instances(repository: &str) -> [String; 2] {
+    [false, true].map(|stranger| instance(repository, stranger))
+}
+
 /// The unit that listens for jobs of an instance.
 pub fn socket_unit(instance: &str) -> String {
     format!("pilotlight-build@{instance}.socket")

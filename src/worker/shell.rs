@@ -49,7 +49,7 @@ pub fn serve(terminal: &Terminal, command: &Command, mut stream: &UnixStream) ->
         });
     }
     let _shell = shell.spawn().context("no shell can be started")?;
-    // Ours of the slave are closed with these: then the end of the shell is the end of the terminal.
+    // Ours of the slave are closed with it: then the end of the shell is the end of the terminal.
     drop(shell);
     relay(&mut File::from(master), &mut stream)
 }

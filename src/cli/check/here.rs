@@ -12,7 +12,7 @@ use super::super::secrets::{Kept, TOKEN, WEBHOOK};
 use super::super::setup::place::STATE_DIR;
 use super::super::{control, network};
 use super::Finding;
-use crate::builder::{UNIT_SOCKETS, instance, read_secret, socket_unit};
+use crate::builder::{UNIT_SOCKETS, instances, read_secret, socket_unit};
 use crate::config::Config;
 use crate::daemon::space::Room;
 use crate::lights;
@@ -166,9 +166,9 @@ fn isolation(config: &Config) -> Vec<Finding> {
 
 /// The two sockets of a repository.
 fn units(repository: &str) -> Result<String, String> {
-    let sockets = [false, true].map(|stranger| instance(repository, stranger));
+    let instances = instances(repository);
     let is_missing = |name: &&String| !Path::new(UNIT_SOCKETS).join(format!("{name}.sock")).exists();
-    let missing: Vec<_> = sockets.iter().filter(is_missing).map(|name| socket_unit(name)).collect();
+    let missing: Vec<_> = instances.iter().filter(is_missing).map(|name| socket_unit(name)).collect();
     match missing[..] {
         [] => Ok(format!("a unit for {repository}, and another for its strangers")),
         [..] => {

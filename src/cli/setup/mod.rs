@@ -14,7 +14,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::secrets::{self, Kept, TOKEN};
 use super::{Failure, backup, hook};
-use crate::config::{Config, DEFAULT_PATH, Secret};
+use crate::config::{Config, Secret};
 use crate::github::Client;
 use place::Place;
 
@@ -194,9 +194,4 @@ fn offer_hook(place: &Place, config: &Config, options: &Options) -> Result<(), F
     };
     let names: Vec<_> = config.policy.repositories.iter().map(|repository| repository.name.as_str()).collect();
     hook::install(&config, token.as_ref(), &names, &url)
-}
-
-/// Whether this is the file that the service reads.
-fn is_service(config_path: &Path) -> bool {
-    config_path == Path::new(DEFAULT_PATH)
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::super::control;
 use super::super::tunnel::open_tunnels;
-use crate::builder::{instance, socket_unit};
+use crate::builder::{instances, socket_unit};
 use crate::config::Config;
 use crate::lights::terminal::harmless;
 use crate::logic::policy::Isolation;
@@ -29,8 +29,7 @@ const TUNNELS: [(&str, &str); 2] =
 /// Enables the units of each repository, and starts the daemon with the configuration and the secrets as they are now.
 pub fn start(config: &Config) -> Result<()> {
     if config.policy.isolation == Isolation::Systemd {
-        let instances =
-            config.policy.repositories.iter().flat_map(|r| [instance(&r.name, false), instance(&r.name, true)]);
+        let instances = config.policy.repositories.iter().flat_map(|r| instances(&r.name));
         let sockets: Vec<_> = instances.map(|instance| socket_unit(&instance)).collect();
         systemctl(&[&["enable", "--now"], &sockets.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat())?;
     }
