@@ -30,22 +30,22 @@ fuzz_target!(|text: &str| {
 });
 
 fn check(config: &Config) {
-    assert!(!config.policy.repositories.is_empty() && config.policy.workers >= 1);
+    let policy = &config.policy;
+    assert!(!policy.repositories.is_empty() && policy.workers >= 1);
     assert!(config.state_dir.is_absolute() && config.cache_dir.is_absolute());
     assert!(config.github.api_url.starts_with("http") && !config.github.api_url.ends_with('/'));
     assert!(config.webhook.path.starts_with('/') && config.webhook.path.bytes().all(|b| b.is_ascii_graphic()));
     assert!(!config.dashboard.url(8080).ends_with('/'));
     let pins = config.lights.pins;
     assert!(pins.red != pins.yellow && pins.yellow != pins.green && pins.red != pins.green);
-    for (index, repository) in config.policy.repositories.iter().enumerate() {
+    for (index, repository) in policy.repositories.iter().enumerate() {
         let (owner, name) = repository.name.split_once('/').expect("owner/name");
         assert!(!owner.is_empty() && ![".", "..", ""].contains(&name) && !name.contains('/'));
-        assert!(!config.policy.repositories[..index].iter().any(|r| r.name.eq_ignore_ascii_case(&repository.name)));
+        assert!(!policy.repositories[..index].iter().any(|r| r.name.eq_ignore_ascii_case(&repository.name)));
         assert!(!repository.checks.is_empty() && !repository.clone_url.starts_with('-'));
         check_all(&repository.checks);
     }
-    let policy = &config.policy;
-    assert!(policy.repository(&config.policy.repositories[0].name.to_ascii_uppercase()).is_some());
+    assert!(policy.repository(&policy.repositories[0].name.to_ascii_uppercase()).is_some());
 }
 
 fn check_all(checks: &[CheckPolicy]) {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::surroundings::Surroundings;
-use super::{Config, Dashboard, Github, Webhook, default_check, fields};
+use super::{Config, Dashboard, Github, Webhook, fields};
 use crate::lights::pins::{self, Pins};
 use crate::lights::{DriverKind, LightsConfig};
 use crate::logic::policy::{
@@ -132,7 +132,7 @@ pub fn check(file: File, surroundings: &Surroundings) -> Result<Config, Problem>
         return Err(Problem { at: Some(workers.span()), words });
     }
     let timeout = builder.timeout.unwrap_or(TIMEOUT);
-    let repositories = repositories(repository, &clone_host(&github.api_url), timeout)?;
+    let repositories = repositories(repository, &github.clone_host(), timeout)?;
     Ok(Config {
         policy: Policy {
             webhooks: webhook.listen.is_some(),
@@ -157,12 +157,6 @@ pub fn check(file: File, surroundings: &Surroundings) -> Result<Config, Problem>
     })
 }
 
-/// The host that serves git beside this API: `github.com` beside `api.github.com`, else the API's own.
-pub fn clone_host(api_url: &str) -> String {
-    let authority = api_url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
-    authority.strip_prefix("api.").unwrap_or(authority).to_owned()
-}
-
 fn repositories(tables: Vec<RepositoryTable>, host: &str, longest: Duration) -> Result<Vec<RepositoryPolicy>, Problem> {
     if tables.is_empty() {
         return Err(plain("there is no [[repository]]: add one with its name, like name = \"acme/app\""));
@@ -181,10 +175,11 @@ fn repositories(tables: Vec<RepositoryTable>, host: &str, longest: Duration) -> 
                          [[repository.check]], or write checks = \"box\"";
             return Err(Problem { at: Some(check.context.span()), words: words.to_owned() });
         }
-        let checks = match table.check.is_empty() {
-            true => vec![default_check(longest)],
-            false => checks(table.check, longest)?,
-        };
+        let mut checks = checks(table.check, longest)?;
+        if checks.is_empty() {
+            let (context, run) = ("pilotlight".to_owned(), "script/cibuild".to_owned());
+            checks.push(CheckPolicy { context, run, timeout: longest });
+        }
         repositories.push(RepositoryPolicy {
             name,
             id: table.id,

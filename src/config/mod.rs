@@ -11,12 +11,11 @@ mod tests;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::lights::LightsConfig;
-use crate::logic::policy::{CheckPolicy, Policy};
+use crate::logic::policy::Policy;
 
 pub use crate::logic::secret::Secret;
 pub use head::checks_of_head;
@@ -161,17 +160,21 @@ impl Config {
         Ok(self)
     }
 
-    /// The host that the token may be sent to when fetching: the one that belongs to the API.
-    pub fn clone_host(&self) -> String {
-        file::clone_host(&self.github.api_url)
-    }
-
     pub fn database(&self) -> PathBuf {
         self.state_dir.join("pilotlight.db")
     }
 
     pub fn control_socket(&self) -> PathBuf {
         self.state_dir.join(CONTROL_SOCKET)
+    }
+}
+
+impl Github {
+    /// The host that serves git beside this API, and may have the token for it: `github.com` beside `api.github.com`,
+    /// else the API's own.
+    pub fn clone_host(&self) -> String {
+        let authority = authority(&self.api_url);
+        authority.strip_prefix("api.").unwrap_or(authority).to_owned()
     }
 }
 
@@ -185,13 +188,13 @@ impl Dashboard {
 
     /// The host of `url`, where one is set.
     pub fn url_host(&self) -> Option<String> {
-        let authority = self.url.as_ref()?.split("://").nth(1)?.split('/').next()?;
+        let authority = authority(self.url.as_ref()?);
         let port = authority.rfind(':').filter(|colon| !authority[*colon..].contains(']'));
         Some(authority[..port.unwrap_or(authority.len())].to_owned())
     }
 }
 
-/// The check of a repository that names none.
-fn default_check(timeout: Duration) -> CheckPolicy {
-    CheckPolicy { context: "pilotlight".to_owned(), run: "script/cibuild".to_owned(), timeout }
+/// Host and port of a URL.
+fn authority(url: &str) -> &str {
+    url.split("://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default()
 }

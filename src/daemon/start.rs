@@ -261,7 +261,7 @@ pub fn builder_config(config: &Config) -> BuilderConfig {
         cache_dir: config.cache_dir.clone(),
         isolation: config.policy.isolation,
         token: config.github.token.as_ref().map(|token| token.expose().to_owned()),
-        token_host: config.clone_host(),
+        token_host: config.github.clone_host(),
         understand: config::checks_of_head,
         worker_exe: "/proc/self/exe".into(),
         unit_sockets: builder::UNIT_SOCKETS.into(),

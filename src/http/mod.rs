@@ -17,4 +17,3 @@ mod tests;
 mod wire;
 
 pub use probe::probe;
-pub use refusal::Refusal;
