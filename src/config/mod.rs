@@ -30,7 +30,7 @@ pub const CONTROL_SOCKET: &str = "control.sock";
 /// The configuration's size at most, in bytes: hundreds of repositories fit in far less.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// A checked configuration. Its tables that hold nothing to compare are as the file has them.
+/// A checked configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub webhook: Webhook,
@@ -45,6 +45,7 @@ pub struct Config {
     pub policy: Policy,
 }
 
+/// `[webhook]`, each value checked as it is read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Webhook {
@@ -61,6 +62,7 @@ pub struct Webhook {
     pub max_body_bytes: u64,
 }
 
+/// `[github]`, each value checked as it is read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Github {
@@ -73,6 +75,7 @@ pub struct Github {
     pub token: Option<Secret>,
 }
 
+/// `[dashboard]`, each value checked as it is read.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dashboard {

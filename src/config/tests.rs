@@ -159,6 +159,9 @@ fn what_is_wrong_is_told_with_its_place_and_its_cure() {
         "[dashboard]\nurl = \"box:8080\"",
         "[dashboard]\nurl = \"http://a b\"",
         "[github]\napi_url = \"https://me:pw@host\"",
+        "[github]\ntoken = \"t\"",
+        "[webhook]\nsecret = \"s\"",
+        "[dashboard]\nhostname = \"h\"",
         "[lights]\npins = { red = 21, yellow = 20 }",
         "[lights]\npins = { red = 21, yellow = 20, green = 21 }",
         "[lights]\npins = { red = 21, yellow = 20, green = 400 }",
@@ -210,6 +213,9 @@ fn what_is_wrong_is_told_with_its_place_and_its_cure() {
         p.toml:2:7: `box:8080` is no address: write it like "http://pilotlight.local:8080"
         p.toml:2:7: `http://a b` is no address: write it like "http://pilotlight.local:8080"
         p.toml:2:11: an address here holds no user or password: the token goes into github.token_file
+        p.toml:2:1: unknown key `token`: did you mean `token_file`?
+        p.toml:2:1: unknown key `secret`: did you mean `secret_file`?
+        p.toml:2:1: unknown key `hostname`: did you mean `listen`?
         p.toml:2:8: missing key `green`
         p.toml:2:8: green can't have pin 21: red has it already; free are 4–6, 12–13, 16–19, 22–27
         p.toml:2:41: invalid value: integer `400`, expected a number
