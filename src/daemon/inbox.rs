@@ -13,6 +13,7 @@ use crate::github::Heard;
 use crate::http::message::{Door, Request, Response};
 use crate::lights::{Colour, DriverKind, LampShow, NO_LAMP};
 use crate::logic::event::{Answer, BuildEvent, Delivery, Event, Found, LookUp, Post, PostOutcome, ReplyId};
+use crate::logic::panel::LampWord;
 use crate::webhook;
 
 /// A message to the main thread.
@@ -198,20 +199,20 @@ impl Daemon {
             }
             Ask::Command(request, command) => Some(Event::Command { reply: self.keep(request, None), command }),
             Ask::Lamp(request, show) => {
-                let answer = self.play(&show);
+                let answer = self.play(show);
                 request.answer(Response::json(answer.status, &answer));
                 None
             }
         }
     }
 
-    fn play(&mut self, word: &str) -> Answer {
+    fn play(&mut self, word: LampWord) -> Answer {
         let show = match word {
-            "test" => LampShow::Test,
-            "red" => LampShow::Steady(Some(Colour::Red)),
-            "yellow" => LampShow::Steady(Some(Colour::Yellow)),
-            "green" => LampShow::Steady(Some(Colour::Green)),
-            _ => LampShow::Steady(None),
+            LampWord::Test => LampShow::Test,
+            LampWord::Red => LampShow::Steady(Some(Colour::Red)),
+            LampWord::Yellow => LampShow::Steady(Some(Colour::Yellow)),
+            LampWord::Green => LampShow::Steady(Some(Colour::Green)),
+            LampWord::Off => LampShow::Steady(None),
         };
         if self.config.lights.driver == DriverKind::None {
             return Answer { status: 409, result: format!("There is {NO_LAMP}"), build: None };
@@ -220,6 +221,7 @@ impl Daemon {
             return Answer { status: 409, result: format!("The lamp stays dark: {problem}"), build: None };
         }
         self.lights.play(self.now().mono, show);
+        let word = format!("{word:?}").to_lowercase();
         let result = format!("The lamp shows {word} for a moment, then the truth again");
         Answer { status: 200, result, build: None }
     }

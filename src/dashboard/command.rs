@@ -7,6 +7,7 @@ use super::{Asked, Reply, View, passwd};
 use crate::logic::build::BuildId;
 use crate::logic::event::Command;
 use crate::logic::names::is_first_digits;
+use crate::logic::panel::LampWord;
 
 #[derive(Deserialize)]
 #[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
@@ -14,17 +15,7 @@ enum Order {
     Rebuild { build: Option<BuildId>, repository: Option<String>, pull: Option<u64> },
     Approve { repository: String, pull: u64, sha: Option<String> },
     Cancel { build: BuildId },
-    Lamp { show: Show },
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Show {
-    Test,
-    Red,
-    Yellow,
-    Green,
-    Off,
+    Lamp { show: LampWord },
 }
 
 /// Understands the body, or says what would fit.
@@ -51,19 +42,7 @@ pub fn read(view: &View, asked: &Asked) -> Result<Reply, Refusal> {
             let by = asked.peer_uid.map_or_else(|| "someone at the box".to_owned(), passwd::name_of);
             Command::Cancel { build, by }
         }
-        Order::Lamp { show } => return Ok(Reply::Lamp(show.name().to_owned())),
+        Order::Lamp { show } => return Ok(Reply::Lamp(show)),
     };
     Ok(Reply::Command(command))
-}
-
-impl Show {
-    fn name(&self) -> &'static str {
-        match self {
-            Show::Test => "test",
-            Show::Red => "red",
-            Show::Yellow => "yellow",
-            Show::Green => "green",
-            Show::Off => "off",
-        }
-    }
 }

@@ -22,7 +22,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use crate::http::message::{Door, Request, Response};
 use crate::logic::build::Build;
 use crate::logic::event::Command;
-use crate::logic::panel::Panel;
+use crate::logic::panel::{LampWord, Panel};
 use crate::store::reader::Reader;
 use answer::Refusal;
 
@@ -51,8 +51,8 @@ pub enum Ask {
     Lights(Sender<Standing>),
     /// To be decided, saved, and then answered.
     Command(Request, Command),
-    /// To be shown by the LEDs and answered: `test`, `red`, `yellow`, `green` or `off`.
-    Lamp(Request, String),
+    /// To be shown by the LEDs and answered.
+    Lamp(Request, LampWord),
 }
 
 /// How things stand, as only the main thread knows.
@@ -91,7 +91,7 @@ pub struct Asked<'a> {
 pub enum Reply {
     Answer(Response),
     Command(Command),
-    Lamp(String),
+    Lamp(LampWord),
 }
 
 /// The body of the thread `dashboard`: ends when `requests` is disconnected.

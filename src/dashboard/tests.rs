@@ -64,7 +64,7 @@ impl House {
         match self.reply(asked) {
             Reply::Answer(response) => Answered::from(response),
             Reply::Command(command) => panic!("a command: {command:?}"),
-            Reply::Lamp(show) => panic!("a word to the lamp: {show}"),
+            Reply::Lamp(show) => panic!("a word to the lamp: {show:?}"),
         }
     }
 

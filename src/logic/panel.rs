@@ -41,6 +41,17 @@ impl Led {
     }
 }
 
+/// What a person has the lamp show for a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LampWord {
+    Test,
+    Red,
+    Yellow,
+    Green,
+    Off,
+}
+
 /// What the lamp shows, and what it is about. Its JSON is `GET /api/v1/lights`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Panel {

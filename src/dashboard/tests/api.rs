@@ -160,10 +160,11 @@ fn commands() {
         let Reply::Command(command) = house.reply(&post(body)) else { panic!("no command: {body}") };
         assert_eq!(command, expected);
     }
-    for show in ["test", "red", "yellow", "green", "off"] {
+    for word in [LampWord::Test, LampWord::Red, LampWord::Yellow, LampWord::Green, LampWord::Off] {
+        let show = format!("{word:?}").to_lowercase();
         let body = format!(r#"{{"command":"lamp","show":"{show}"}}"#);
         let Reply::Lamp(shown) = house.reply(&post(&body)) else { panic!("no word to the lamp: {body}") };
-        assert_eq!(shown, show);
+        assert_eq!(shown, word);
     }
 }
 
