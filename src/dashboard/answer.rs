@@ -35,10 +35,6 @@ pub fn html(status: u16, page: maud::Markup) -> Response {
     response(status, "text/html; charset=utf-8", Body::Bytes(page.into_string().into_bytes()))
 }
 
-pub fn text(words: &str) -> Response {
-    plain(200, Body::Bytes(words.as_bytes().to_vec()))
-}
-
 pub fn plain(status: u16, body: Body) -> Response {
     response(status, "text/plain; charset=utf-8", body)
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use ::log::{info, warn};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::http::message::{Door, Request, Response};
+use crate::http::message::{Body, Door, Request, Response};
 use crate::logic::build::Build;
 use crate::logic::event::Command;
 use crate::logic::panel::{LampWord, Panel};
@@ -143,7 +143,7 @@ fn route(view: &View, asked: &Asked) -> Result<Reply, Refusal> {
     }
     let response = match asked.path {
         "/" => pages::list(view, asked.query)?,
-        "/healthz" => answer::text("ok"),
+        "/healthz" => answer::plain(200, Body::Bytes(b"ok".to_vec())),
         "/api/v1/builds" => json::builds(view, asked.query)?,
         "/api/v1/lights" => answer::json(200, &view.lights()?.panel),
         "/api/v1/status" => json::status(view)?,

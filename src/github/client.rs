@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use ureq::http::uri::{Authority, Scheme};
 use ureq::http::{HeaderMap, Response, Uri, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Body, Error};
+use ureq::{Agent, Body, Error, RequestBuilder};
 
 use crate::logic::secret::Secret;
 use crate::logic::{text, time};
@@ -27,6 +27,7 @@ const GET_ANSWER_BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub(super) const SAID_CHARS_MAX: usize = 200;
 /// An answer to an unknown version of the API is 410.
 const API_VERSION: (&str, &str) = ("x-github-api-version", "2022-11-28");
+const JSON: &str = "application/json";
 
 /// What Debian's `update-ca-certificates` writes: all that this box trusts, a company's own among them.
 const CA_FILE: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -151,22 +152,13 @@ impl Client {
     }
 
     fn send(&self, token: &str, url: &str, ask: Ask, deadline: Instant) -> Result<Response<Body>, Error> {
-        let authorization = format!("Bearer {token}");
-        let left = Some(deadline.saturating_duration_since(Instant::now()));
         match ask {
             Ask::Get(etag) => {
-                let request = self.agent.get(url).header(header::AUTHORIZATION, authorization);
-                let request = request.header(API_VERSION.0, API_VERSION.1);
-                let request = etag.into_iter().fold(request, |r, etag| r.header(header::IF_NONE_MATCH, etag));
-                request.config().timeout_global(left).build().call()
+                let request = prepared(self.agent.get(url), token, deadline);
+                etag.into_iter().fold(request, |r, etag| r.header(header::IF_NONE_MATCH, etag)).call()
             }
-            Ask::Post(json) | Ask::Patch(json) => {
-                let request = if let Ask::Post(_) = ask { self.agent.post(url) } else { self.agent.patch(url) };
-                let request = request.header(header::AUTHORIZATION, authorization);
-                let request = request.header(API_VERSION.0, API_VERSION.1);
-                let request = request.header(header::CONTENT_TYPE, "application/json");
-                request.config().timeout_global(left).build().send(json)
-            }
+            Ask::Post(json) => prepared(self.agent.post(url), token, deadline).content_type(JSON).send(json),
+            Ask::Patch(json) => prepared(self.agent.patch(url), token, deadline).content_type(JSON).send(json),
         }
     }
 
@@ -193,6 +185,12 @@ impl Client {
             None => line,
         }
     }
+}
+
+fn prepared<B>(request: RequestBuilder<B>, token: &str, deadline: Instant) -> RequestBuilder<B> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    request.header(API_VERSION.0, API_VERSION.1).config().timeout_global(Some(left)).build()
 }
 
 fn no_address(at: &str) -> String {

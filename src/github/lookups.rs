@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::header;
 
 use super::client::{Answer, Ask, Client};
 use super::hooks::{arrived, hook};
-use super::statuses::{Purpose, path_safe, unix_now};
+use super::statuses::{Purpose, path_safe};
 use crate::logic::catch_up::PAGE_PULLS;
 use crate::logic::event::{DeliveryKey, Found, LookUp, PostOutcome, PullPayload, Shown, StatusState};
 use crate::logic::identity::Identity;
@@ -66,12 +67,9 @@ impl Client {
         let understand = |answer: &Answer| {
             understand(&answer.body).map_err(|error| PostOutcome::Unreachable { error: self.clean(&error), wait: None })
         };
-        let address = |page: usize| {
-            let order = format!("state=open&sort=updated&direction=desc&per_page={PAGE_PULLS}");
-            format!("/repos/{}/pulls?{order}&page={page}", path_safe(repository))
-        };
         let last = etags.remove(repository);
-        let mut answer = self.get(PULLS, repository, &address(1), last.as_ref().map(|last| last.etag.as_str()))?;
+        let last_etag = last.as_ref().map(|last| last.etag.as_str());
+        let answer = self.get(PULLS, repository, &pulls_path(repository, 1), last_etag)?;
         if let Some(mut last) = last.filter(|_| answer.status == 304) {
             if let Some(itself) = last.itself.take() {
                 (last.of, last.itself) = self.itself(repository, Some((itself, last.of)))?;
@@ -85,23 +83,32 @@ impl Client {
             Some(pull) => (pull.repository.clone(), None),
             None => self.itself(repository, None)?,
         };
-        // Of several pages the first can stay the same while another changes.
-        if let Some(etag) = etag(&answer).filter(|_| !has_next(&answer)) {
+        if has_next(&answer) {
+            // Of several pages the first can stay the same while another changes: no ETag is kept.
+            pulls.append(&mut self.further_pulls(repository, understand)?);
+        } else if let Some(etag) = etag(&answer) {
             etags.insert(repository.to_owned(), Last { etag, of: of.clone(), itself });
         }
-        for page in 2.. {
-            if !has_next(&answer) {
-                break;
-            }
-            if page > PAGES_MAX {
-                // What is not on the pages that were read would count as closed.
-                let error = format!("{repository} has more than {} open pull requests", PAGES_MAX * PAGE_PULLS);
-                return Err(PostOutcome::Refused { error });
-            }
-            answer = self.get(PULLS, repository, &address(page), None)?;
-            pulls.append(&mut understand(&answer)?);
-        }
         Ok(Found::Pulls { of, pulls })
+    }
+
+    /// What is on the pages behind the first.
+    fn further_pulls(
+        &self,
+        repository: &str,
+        understand: impl Fn(&Answer) -> Result<Vec<PullPayload>, PostOutcome>,
+    ) -> Result<Vec<PullPayload>, PostOutcome> {
+        let mut pulls = Vec::new();
+        for page in 2..=PAGES_MAX {
+            let answer = self.get(PULLS, repository, &pulls_path(repository, page), None)?;
+            pulls.append(&mut understand(&answer)?);
+            if !has_next(&answer) {
+                return Ok(pulls);
+            }
+        }
+        // What is not on the pages that were read would count as closed.
+        let error = format!("{repository} has more than {} open pull requests", PAGES_MAX * PAGE_PULLS);
+        Err(PostOutcome::Refused { error })
     }
 
     /// What has this name now: neither an empty list nor a permission tells.
@@ -122,7 +129,7 @@ impl Client {
         if let Some(of) = last.filter(|_| answer.status == 304) {
             return Ok((of, last_etag));
         }
-        let said = json(&answer)?;
+        let said: Value = json(&answer)?;
         let of = Identity { name: self.clean(said["full_name"].as_str().unwrap_or(asked)), id: said["id"].as_u64() };
         Ok((of, Some(etag(&answer).unwrap_or_default())))
     }
@@ -131,7 +138,7 @@ impl Client {
     fn statuses(&self, repository: &str, sha: &str) -> Result<Found, PostOutcome> {
         let path = format!("/repos/{}/commits/{}/status?per_page=100", path_safe(repository), path_safe(sha));
         let answer = self.get(STATUSES, repository, &path, None)?;
-        let shown_there = json(&answer)?;
+        let shown_there: Value = json(&answer)?;
         let list = shown_there["statuses"].as_array().ok_or_else(|| unreadable(&answer))?;
         let shown = |status: &Value| {
             Some(Shown {
@@ -153,17 +160,15 @@ impl Client {
             Err(PostOutcome::Refused { .. }) => return none,
             answer => answer?,
         };
-        let list = json(&answer)?;
-        let list = list.as_array().ok_or_else(|| unreadable(&answer))?;
+        let list: Vec<Value> = json(&answer)?;
         let Some(ours) = list.iter().filter_map(hook).find(|hook| hook.is_at(hook_path)) else {
             return none;
         };
         let hook_id = ours.id;
         let list = format!("{hooks}/{hook_id}/deliveries?per_page=100");
         let answer = self.get(HOOKS, repository, &list, None)?;
-        let deliveries = json(&answer)?;
+        let deliveries: Vec<Value> = json(&answer)?;
         let mut known: BTreeMap<String, bool> = BTreeMap::new();
-        let deliveries = deliveries.as_array().ok_or_else(|| unreadable(&answer))?;
         for delivery in deliveries.iter().filter(|d| d["event"] == "pull_request") {
             if let Some(guid) = delivery["guid"].as_str() {
                 *known.entry(guid.to_owned()).or_default() |= arrived(delivery);
@@ -182,7 +187,7 @@ impl Client {
         if answer.status == 404 {
             return Ok(Found::Permission(None));
         }
-        let said = json(&self.judged(answer, PEOPLE, repository, None)?)?;
+        let said: Value = json(&self.judged(answer, PEOPLE, repository, None)?)?;
         let writes = |field: &str| matches!(said[field].as_str(), Some("write" | "maintain" | "admin"));
         let may = writes("permission") || writes("role_name");
         // Asked after it: whoever has the name then was asked.
@@ -208,7 +213,7 @@ impl Client {
         if answer.status == 200 || (answer.status == 304 && etag.is_some()) {
             return Ok(answer);
         }
-        match self.judge(&answer, purpose, repository, unix_now()) {
+        match self.judge(&answer, purpose, repository) {
             // Another 2xx or a 304 to nothing: no GitHub does that, but something between may.
             PostOutcome::Accepted => Err(unreadable(&answer)),
             // The token is good for other things, or there is no such list here: nothing to learn, and no alarm.
@@ -228,7 +233,12 @@ fn has_next(answer: &Answer) -> bool {
     link.is_some_and(|link| link.contains("rel=\"next\""))
 }
 
-fn json(answer: &Answer) -> Result<Value, PostOutcome> {
+fn pulls_path(repository: &str, page: usize) -> String {
+    let order = "state=open&sort=updated&direction=desc";
+    format!("/repos/{}/pulls?{order}&per_page={PAGE_PULLS}&page={page}", path_safe(repository))
+}
+
+fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, PostOutcome> {
     serde_json::from_str(&answer.body).map_err(|_| unreadable(answer))
 }
 

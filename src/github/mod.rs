@@ -1,7 +1,8 @@
 //! Telling GitHub: the body of the thread `github`, one call at a time.
 //!
 //! [`client`] carries a request there and back, [`statuses`] knows what a commit status is and what each answer
-//! means, [`lookups`] asks when catching up, [`doctor`] for `pilotlight check`, [`hooks`] makes and mends our webhook. Nothing is paced or retried here: `logic::outbox` decides that.
+//! means, [`lookups`] asks when catching up, [`doctor`] for `pilotlight check`, [`hooks`] makes and mends our webhook.
+//! Nothing is paced or retried here: `logic::outbox` decides that.
 
 mod client;
 mod doctor;

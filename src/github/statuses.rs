@@ -47,7 +47,7 @@ impl Client {
             "context": post.context,
         });
         match self.call(token, &path, Ask::Post(body.to_string().as_bytes())) {
-            Ok(answer) => self.judge(&answer, POSTING, &post.repository, unix_now()),
+            Ok(answer) => self.judge(&answer, POSTING, &post.repository),
             Err(error) => PostOutcome::Unreachable { error: self.clean(&error), wait: None },
         }
     }
@@ -62,8 +62,7 @@ impl Client {
         })
     }
 
-    /// `box_time`: UTC seconds since 1970, for answers without a `Date`.
-    pub(super) fn judge(&self, answer: &Answer, purpose: Purpose, repository: &str, box_time: i64) -> PostOutcome {
+    pub(super) fn judge(&self, answer: &Answer, purpose: Purpose, repository: &str) -> PostOutcome {
         let status = answer.status;
         let needs = || self.clean(&needs(&answer.headers, purpose));
         let said = match message(&answer.body) {
@@ -76,7 +75,7 @@ impl Client {
             200..300 => PostOutcome::Accepted,
             403 | 429 if is_limited(answer) => PostOutcome::Unreachable {
                 error: format!("GitHub limits our requests ({said})"),
-                wait: Some(limited_wait(&answer.headers, box_time)),
+                wait: Some(limited_wait(&answer.headers)),
             },
             401 => PostOutcome::TokenRefused {
                 error: format!(
@@ -155,7 +154,7 @@ fn is_limited(answer: &Answer) -> bool {
 }
 
 /// GitHub's order: `retry-after`, else until the allowance is renewed, else a minute at least.
-fn limited_wait(headers: &HeaderMap, box_time: i64) -> Duration {
+fn limited_wait(headers: &HeaderMap) -> Duration {
     if let Some(wait) = retry_after(headers) {
         return wait;
     }
@@ -165,7 +164,7 @@ fn limited_wait(headers: &HeaderMap, box_time: i64) -> Duration {
         // One second more: both times are cut to whole ones.
         Some(date) => seconds(reset.saturating_sub(date).saturating_add(1)),
         // This box's clock may be years off, so it only makes the wait longer.
-        None => seconds(reset.saturating_sub(box_time).saturating_add(1)).max(LIMITED_WAIT_MIN),
+        None => seconds(reset.saturating_sub(unix_now()).saturating_add(1)).max(LIMITED_WAIT_MIN),
     }
 }
 

@@ -29,12 +29,9 @@ const CONTEXT_CHARS_MAX: usize = 255;
 const ERROR_CHARS_MAX: usize = 200;
 
 /// Reads one page of `GET /repos/{owner}/{repo}/pulls`. What has `repository` as its name may be another one: each entry
-/// tells. An entry that can't be understood is left out: the others are
-/// not to suffer for it.
+/// tells. An entry that can't be understood is left out: the others are not to suffer for it.
 pub(super) fn list(repository: &str, json: &str) -> Result<Vec<PullPayload>, Refusal> {
-    let entries: Vec<serde_json::Value> = serde_json::from_str(json).map_err(|error| {
-        malformed(format!("the list can't be understood: {}", plain(&error.to_string(), ERROR_CHARS_MAX)))
-    })?;
+    let entries: Vec<serde_json::Value> = serde_json::from_str(json).map_err(|e| not_understood("list", &e))?;
     let payload = |entry| {
         let mut entry: Listed = serde_json::from_value(entry).ok()?;
         let asked = || Repository { full_name: repository.to_owned(), id: None };
@@ -82,9 +79,11 @@ fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Refusal> {
     if json.trim_ascii_start().first() != Some(&b'{') {
         return Err(malformed("the payload is not a JSON object"));
     }
-    serde_json::from_slice(json).map_err(|error| {
-        malformed(format!("the payload can't be understood: {}", plain(&error.to_string(), ERROR_CHARS_MAX)))
-    })
+    serde_json::from_slice(json).map_err(|e| not_understood("payload", &e))
+}
+
+fn not_understood(what: &str, error: &serde_json::Error) -> Refusal {
+    malformed(format!("the {what} can't be understood: {}", plain(&error.to_string(), ERROR_CHARS_MAX)))
 }
 
 #[derive(Deserialize)]
@@ -195,8 +194,7 @@ fn pull(event: PullEvent) -> Result<PullPayload, Refusal> {
             .transpose()?,
         base_ref: branch("pull_request.base.ref", &pull.base.name)?,
         open: pull.state == "open",
-        updated_at: seconds(&pull.updated_at)
-            .ok_or_else(|| malformed("pull_request.updated_at is not a time like 2026-01-01T00:00:00Z"))?,
+        updated_at: time("pull_request.updated_at", &pull.updated_at)?,
         before: before.map(|before| sha("before", &before)).transpose()?,
     })
 }
@@ -239,8 +237,7 @@ fn status(event: StatusEvent) -> Result<StatusPayload, Refusal> {
         context: plain(&event.context, CONTEXT_CHARS_MAX),
         state: event.state,
         description: plain(&event.description.unwrap_or_default(), DESCRIPTION_CHARS_MAX),
-        updated_at: seconds(&event.updated_at)
-            .ok_or_else(|| malformed("updated_at is not a time like 2026-01-01T00:00:00Z"))?,
+        updated_at: time("updated_at", &event.updated_at)?,
         id: event.id,
     };
     Ok(StatusPayload { repository: named(event.repository)?, sha: sha("sha", &event.sha)?, shown })
@@ -276,6 +273,10 @@ fn full_name(field: &str, repository: Repository) -> Result<String, Refusal> {
 fn sha(field: &str, text: &str) -> Result<String, Refusal> {
     let sha = names::is_sha(text).then(|| text.to_ascii_lowercase());
     sha.ok_or_else(|| malformed(format!("{field} is not a commit: 40 or 64 hex digits")))
+}
+
+fn time(field: &str, text: &str) -> Result<i64, Refusal> {
+    seconds(text).ok_or_else(|| malformed(format!("{field} is not a time like 2026-01-01T00:00:00Z")))
 }
 
 fn branch(field: &str, text: &str) -> Result<String, Refusal> {

@@ -175,3 +175,24 @@ fn a_hook_is_ours_by_its_whole_path() {
         assert_eq!(hook.is_at("/event_handler"), expected, "{url}");
     }
 }
+
+#[test]
+fn a_list_that_does_not_end_is_no_list() {
+    let page = answer("200 OK", "Link: <https://x.example>; rel=\"next\"", "[7]");
+    let last = answer("200 OK", "", "[7]");
+    let what = LookUp::Pulls { repository: "acme/app".into() };
+    for (pages, expected) in [(vec![page.clone(), page.clone(), last], None), (vec![page; 20], Some("more than 1000"))]
+    {
+        let asked = pages.len();
+        let github = StandIn::start(pages);
+        let one = |_: &str, _: &str| Ok(vec![listed(7, Some(5))]);
+        match github.client(LONG).look_up(&what, "/hook", &mut Etags::default(), &one) {
+            Ok(Found::Pulls { pulls, .. }) => assert_eq!((pulls.len(), expected), (asked, None)),
+            Ok(other) => panic!("{other:?}"),
+            Err(outcome) => assert!(words(outcome).contains(expected.expect("it ends")), "{asked}"),
+        }
+        for (number, seen) in (1..=asked).zip(github.seen.try_iter()) {
+            assert!(seen.head.contains(&format!("&per_page=50&page={number} ")), "{}", seen.head);
+        }
+    }
+}
