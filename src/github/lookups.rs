@@ -24,17 +24,27 @@ const HOOKS: Purpose = Purpose { act: "look at the webhooks of", permission: "We
 const ITSELF: Purpose = Purpose { act: "look at", permission: "Metadata: read" };
 const PEOPLE: Purpose = Purpose { act: "ask who may write to", permission: "Metadata: read" };
 
-/// The last list of a repository.
-pub struct Last {
-    etag: String,
-    of: Identity,
-    /// Of an empty one, which may be anybody's, the ETag of the repository itself; nothing where GitHub gave none.
-    itself: Option<String>,
+/// Pull requests that are remembered of all lists together, at 0.5 KB each: what two repositories of a thousand have. The
+/// list that would make it more is read in full each time.
+const REMEMBERED_PULLS_MAX: usize = 2 * PAGES_MAX * PAGE_PULLS;
+
+/// One page of a list, and what GitHub called it.
+struct Page {
+    etag: Option<String>,
+    pulls: Vec<PullPayload>,
+    has_next: bool,
 }
 
-/// The same list as last time is answered 304 and costs nothing: what GitHub called it, and whose it is, by the name that
-/// was asked for.
-pub type Etags = BTreeMap<String, Last>;
+/// The last list of a repository.
+#[derive(Default)]
+pub struct Last {
+    pages: Vec<Page>,
+    /// Of an empty one, which may be anybody's: the repository itself and its ETag, empty where GitHub gave none.
+    itself: Option<(Identity, String)>,
+}
+
+/// The last lists, by the name that was asked for: a page that is the same as last time is answered 304 and costs nothing.
+pub type Lists = BTreeMap<String, Last>;
 
 impl Client {
     /// Asks, with at most [`PAGES_MAX`] calls. `understand` reads a page of the repository's pull requests.
@@ -45,11 +55,11 @@ impl Client {
         &self,
         what: &LookUp,
         hook_path: &str,
-        etags: &mut Etags,
+        lists: &mut Lists,
         understand: &impl Fn(&str, &str) -> Result<Vec<PullPayload>, String>,
     ) -> Result<Found, PostOutcome> {
         match what {
-            LookUp::Pulls { repository } => self.pulls(repository, etags, |page| understand(repository, page)),
+            LookUp::Pulls { repository } => self.pulls(repository, lists, |page| understand(repository, page)),
             LookUp::Statuses { repository, sha } | LookUp::External { repository, sha } => {
                 self.statuses(repository, sha)
             }
@@ -61,54 +71,57 @@ impl Client {
     fn pulls(
         &self,
         repository: &str,
-        etags: &mut Etags,
+        lists: &mut Lists,
         understand: impl Fn(&str) -> Result<Vec<PullPayload>, String>,
     ) -> Result<Found, PostOutcome> {
-        let understand = |answer: &Answer| {
-            understand(&answer.body).map_err(|error| PostOutcome::Unreachable { error: self.clean(&error), wait: None })
-        };
-        let last = etags.remove(repository);
-        let last_etag = last.as_ref().map(|last| last.etag.as_str());
-        let answer = self.get(PULLS, repository, &pulls_path(repository, 1), last_etag)?;
-        if let Some(mut last) = last.filter(|_| answer.status == 304) {
-            if let Some(itself) = last.itself.take() {
-                (last.of, last.itself) = self.itself(repository, Some((itself, last.of)))?;
+        let Last { pages: before, itself } = lists.remove(repository).unwrap_or_default();
+        let mut before = before.into_iter();
+        let mut pages: Vec<Page> = Vec::new();
+        let mut is_same = true;
+        while pages.last().is_none_or(|page| page.has_next) {
+            if pages.len() == PAGES_MAX {
+                // What is not on the pages that were read would count as closed.
+                let error = format!("{repository} has more than {} open pull requests", PAGES_MAX * PAGE_PULLS);
+                return Err(PostOutcome::Refused { error });
             }
-            let of = last.of.clone();
-            etags.insert(repository.to_owned(), last);
-            return Ok(Found::Same(of));
+            let (page, is_new) = self.page(repository, pages.len() + 1, before.next(), &understand)?;
+            pages.push(page);
+            is_same &= !is_new;
         }
-        let mut pulls = understand(&answer)?;
-        let (of, itself) = match pulls.first() {
+        is_same &= before.next().is_none();
+        let mut pulls = pages.iter().flat_map(|page| &page.pulls);
+        let (of, itself) = match pulls.next() {
             Some(pull) => (pull.repository.clone(), None),
-            None => self.itself(repository, None)?,
+            None => self.itself(repository, itself).map(|itself| (itself.0.clone(), Some(itself)))?,
         };
-        if has_next(&answer) {
-            // Of several pages the first can stay the same while another changes: no ETag is kept.
-            pulls.append(&mut self.further_pulls(repository, understand)?);
-        } else if let Some(etag) = etag(&answer) {
-            etags.insert(repository.to_owned(), Last { etag, of: of.clone(), itself });
+        let pulls: Vec<_> = pages.iter().flat_map(|page| &page.pulls).cloned().collect();
+        let others = lists.values().flat_map(|last| &last.pages).map(|page| page.pulls.len()).sum::<usize>();
+        if others + pulls.len() <= REMEMBERED_PULLS_MAX {
+            lists.insert(repository.to_owned(), Last { pages, itself });
         }
-        Ok(Found::Pulls { of, pulls })
+        Ok(if is_same { Found::Same(of) } else { Found::Pulls { of, pulls } })
     }
 
-    /// What is on the pages behind the first.
-    fn further_pulls(
+    /// Page `number` of a list, from 1, and whether it is another than `before`.
+    fn page(
         &self,
         repository: &str,
-        understand: impl Fn(&Answer) -> Result<Vec<PullPayload>, PostOutcome>,
-    ) -> Result<Vec<PullPayload>, PostOutcome> {
-        let mut pulls = Vec::new();
-        for page in 2..=PAGES_MAX {
-            let answer = self.get(PULLS, repository, &pulls_path(repository, page), None)?;
-            pulls.append(&mut understand(&answer)?);
-            if !has_next(&answer) {
-                return Ok(pulls);
-            }
+        number: usize,
+        before: Option<Page>,
+        understand: impl Fn(&str) -> Result<Vec<PullPayload>, String>,
+    ) -> Result<(Page, bool), PostOutcome> {
+        let order = format!("state=open&sort=updated&direction=desc&per_page={PAGE_PULLS}");
+        let path = format!("/repos/{}/pulls?{order}&page={number}", path_safe(repository));
+        let answer = self.get(PULLS, repository, &path, before.as_ref().and_then(|page| page.etag.as_deref()))?;
+        let has_next = has_next(&answer);
+        if let Some(page) = before.filter(|_| answer.status == 304) {
+            // Whatever comes between may leave the link out of a 304.
+            let has_next = has_next.unwrap_or(page.has_next);
+            return Ok((Page { has_next, ..page }, false));
         }
-        // What is not on the pages that were read would count as closed.
-        let error = format!("{repository} has more than {} open pull requests", PAGES_MAX * PAGE_PULLS);
-        Err(PostOutcome::Refused { error })
+        let pulls = understand(&answer.body)
+            .map_err(|error| PostOutcome::Unreachable { error: self.clean(&error), wait: None })?;
+        Ok((Page { etag: etag(&answer), pulls, has_next: has_next.unwrap_or(false) }, true))
     }
 
     /// What has this name now: neither an empty list nor a permission tells.
@@ -117,21 +130,20 @@ impl Client {
     }
 
     /// The same, with the ETag of the answer. `last`: both of the answer before.
-    fn itself(&self, asked: &str, last: Option<(String, Identity)>) -> Result<(Identity, Option<String>), PostOutcome> {
-        let (last_etag, last) = last.unzip();
-        let path = format!("/repos/{}", path_safe(asked));
-        let answer = match self.get(ITSELF, asked, &path, last_etag.as_deref().filter(|etag| !etag.is_empty())) {
+    fn itself(&self, asked: &str, last: Option<(Identity, String)>) -> Result<(Identity, String), PostOutcome> {
+        let last_etag = last.as_ref().map(|(_, etag)| etag.as_str()).filter(|etag| !etag.is_empty());
+        let answer = match self.get(ITSELF, asked, &format!("/repos/{}", path_safe(asked)), last_etag) {
             Err(PostOutcome::Refused { .. }) => {
-                return Ok((Identity { name: asked.to_owned(), id: None }, Some(String::new())));
+                return Ok((Identity { name: asked.to_owned(), id: None }, String::new()));
             }
             answer => answer?,
         };
-        if let Some(of) = last.filter(|_| answer.status == 304) {
-            return Ok((of, last_etag));
+        if let Some(last) = last.filter(|_| answer.status == 304) {
+            return Ok(last);
         }
         let said: Value = json(&answer)?;
         let of = Identity { name: self.clean(said["full_name"].as_str().unwrap_or(asked)), id: said["id"].as_u64() };
-        Ok((of, Some(etag(&answer).unwrap_or_default())))
+        Ok((of, etag(&answer).unwrap_or_default()))
     }
 
     /// The newest status of each context: the combined status lists just those.
@@ -228,14 +240,10 @@ fn etag(answer: &Answer) -> Option<String> {
     Some(answer.headers.get(header::ETAG)?.to_str().ok()?.to_owned())
 }
 
-fn has_next(answer: &Answer) -> bool {
-    let link = answer.headers.get(header::LINK).and_then(|l| l.to_str().ok());
-    link.is_some_and(|link| link.contains("rel=\"next\""))
-}
-
-fn pulls_path(repository: &str, page: usize) -> String {
-    let order = "state=open&sort=updated&direction=desc";
-    format!("/repos/{}/pulls?{order}&per_page={PAGE_PULLS}&page={page}", path_safe(repository))
+/// Whether another page follows, as far as the answer tells.
+fn has_next(answer: &Answer) -> Option<bool> {
+    let link = answer.headers.get(header::LINK)?.to_str().ok()?;
+    Some(link.contains("rel=\"next\""))
 }
 
 fn json<T: DeserializeOwned>(answer: &Answer) -> Result<T, PostOutcome> {

@@ -17,7 +17,7 @@ use crossbeam_channel::Receiver;
 
 pub use self::client::Client;
 pub use self::hooks::{Hook, Wanted};
-use self::lookups::Etags;
+use self::lookups::Lists;
 use crate::logic::event::{Found, LookUp, Post, PostOutcome, PullPayload};
 
 /// A call to be made.
@@ -45,7 +45,7 @@ pub fn run(
     understand: impl Fn(&str, &str) -> Result<Vec<PullPayload>, String> + Send,
     tell: impl Fn(Heard) + Send,
 ) {
-    let mut etags = Etags::default();
+    let mut lists = Lists::default();
     let mut expires = None;
     for call in calls {
         tell(match call {
@@ -54,11 +54,11 @@ pub fn run(
                 Heard::Posted(post, outcome)
             }
             Call::LookUp(what) => {
-                let found = client.look_up(&what, hook_path, &mut etags, &understand);
+                let found = client.look_up(&what, hook_path, &mut lists, &understand);
                 Heard::LookedUp(what, found)
             }
             Call::Forget => {
-                etags.clear();
+                lists.clear();
                 expires = None;
                 continue;
             }

@@ -9,7 +9,7 @@ use crossbeam_channel::unbounded;
 
 use self::standin::StandIn;
 use super::client::{Limits, SAID_CHARS_MAX, certificate_cure};
-use super::{Call, Client, Etags, Heard, Hook, run};
+use super::{Call, Client, Heard, Hook, Lists, run};
 use crate::logic::event::{Found, LookUp, Post, PostOutcome, PullAction, PullPayload, StatusState};
 use crate::logic::identity::Identity;
 use crate::logic::secret::Secret;

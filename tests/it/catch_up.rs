@@ -94,15 +94,17 @@ fn without_webhooks_polling_alone_builds_and_an_unchanged_list_costs_nothing() {
 }
 
 #[test]
-fn a_list_of_more_than_one_page_is_read_to_its_end() {
+fn a_list_of_more_than_one_page_is_read_to_its_end_and_costs_nothing_unchanged() {
     let (github, _origin, config) = before_the_start(&[("test", "true")]);
     let sha = |number: u64| format!("{number:040x}");
     let listed: Vec<_> = (1..=120).rev().map(|number| open(number, &sha(number), number)).collect();
     github.list(APP, listed);
+    // It asks for a list of its own, which is the same.
+    github.fail_delivery(&fresh_guid());
     let daemon = Daemon::start(&config);
     github.wait_for(|posts| posts.iter().any(|p| p.sha == sha(120)), PATIENCE);
-    let asked = github.wait_for_asked(|asked| lists(asked).len() == 3, PATIENCE);
-    assert_eq!(lists(&asked), [Some(200); 3]);
+    let asked = github.wait_for_asked(|asked| lists(asked).len() == 6, PATIENCE);
+    assert_eq!(lists(&asked), [[Some(200); 3], [Some(304); 3]].concat());
     daemon.wait_for_log("starting build");
     let built = daemon.get_json("/api/v1/builds")["builds"].as_array().map(Vec::len);
     assert!(built.is_some_and(|n| n <= 10), "the first time the newest ten alone: {built:?}");

@@ -31,7 +31,7 @@ fn each_question_names_its_own_permission() {
     for (what, first, act, permission) in table {
         let refusal = answer("403 Forbidden", "", "{}");
         let github = StandIn::start(first.into_iter().chain([refusal]).collect());
-        let found = github.client(LONG).look_up(&what, "/hook", &mut Etags::default(), &|_, _| Ok(Vec::new()));
+        let found = github.client(LONG).look_up(&what, "/hook", &mut Lists::default(), &|_, _| Ok(Vec::new()));
         let expected =
             format!("refused: The token may not {act} acme/app (403). Give it the permission \"{permission}\"");
         assert_eq!(words(found.expect_err("it is refused")), expected);
@@ -65,7 +65,7 @@ fn a_person_may_write_when_github_says_so() {
         let itself = answer("200 OK", "", r#"{"id": 99, "full_name": "acme/app"}"#);
         let github = StandIn::start(vec![answer(status, "", body), itself]);
         let what = LookUp::Permission { repository: "acme/app".into(), user: "alice".into() };
-        let found = github.client(LONG).look_up(&what, "/hook", &mut Etags::default(), &|_, _| Ok(Vec::new()));
+        let found = github.client(LONG).look_up(&what, "/hook", &mut Lists::default(), &|_, _| Ok(Vec::new()));
         let said = match found {
             Ok(Found::Permission(Some(of))) => {
                 assert_eq!(
@@ -107,10 +107,10 @@ fn a_list_tells_whose_it_is() {
         let itself = (!parts[1].is_empty()).then(|| answer(parts[1], "", parts[2]));
         let next = if expected.contains(": ") { list.clone() } else { answer("304 Not Modified", "", "") };
         let github = StandIn::start([Some(list), itself.clone(), Some(next), itself].into_iter().flatten().collect());
-        let (client, mut etags) = (github.client(LONG), Etags::default());
+        let (client, mut lists) = (github.client(LONG), Lists::default());
         let of = |list: &str| (list == "[7]").then(|| listed(7, Some(5)));
         let what = LookUp::Pulls { repository: "acme/app".into() };
-        let mut ask = || client.look_up(&what, "/hook", &mut etags, &|_, page| Ok(of(page).into_iter().collect()));
+        let mut ask = || client.look_up(&what, "/hook", &mut lists, &|_, page| Ok(of(page).into_iter().collect()));
         match ask() {
             Ok(Found::Pulls { of, .. }) => {
                 assert_eq!(format!("{} {}", of.name, of.id.map_or("?".into(), |id| id.to_string())), expected);
@@ -149,13 +149,78 @@ fn an_empty_list_that_is_the_same_may_be_another_s() {
     let whose = |id: u64| answer("200 OK", "ETag: W/\"r\"", &format!(r#"{{"id": {id}, "full_name": "acme/app"}}"#));
     let (empty, same) = (answer("200 OK", "ETag: W/\"e\"", "[]"), || answer("304 Not Modified", "", ""));
     let github = StandIn::start(vec![empty, whose(5), same(), same(), same(), whose(99), same(), same()]);
-    let (client, mut etags) = (github.client(LONG), Etags::default());
+    let (client, mut lists) = (github.client(LONG), Lists::default());
     let what = LookUp::Pulls { repository: "acme/app".into() };
-    let mut ask = || client.look_up(&what, "/hook", &mut etags, &|_, _| Ok(Vec::new()));
+    let mut ask = || client.look_up(&what, "/hook", &mut lists, &|_, _| Ok(Vec::new()));
     assert!(matches!(ask(), Ok(Found::Pulls { of, .. }) if of.id == Some(5)));
     for id in [5, 99, 99] {
         assert_eq!(ask(), Ok(Found::Same(Identity { name: "acme/app".into(), id: Some(id) })));
     }
+}
+
+/// What is asked of each page of a list, by its number, and what GitHub answers: a new ETag with the page's pull requests,
+/// `+` where another page follows, or 304. Then what the list is.
+const PAGES: &str = r#"
+1: a 1,2 + | 2: b 3       => [1, 2, 3]
+1 a: same | 2 b: same     => the same
+1 a: same | 2 b: c 4      => [1, 2, 4]
+1 a: d 4,1 + | 2 c: same  => [4, 1, 4]
+1 d: same + | 2 c: same + | 3: e 5 => [4, 1, 4, 5]
+1 d: same | 2 c: same | 3 e: same  => the same
+1 d: same | 2 c: f 6      => [4, 1, 6]
+1 d: g 7                  => [7]
+1 g: same                 => the same
+"#;
+
+#[test]
+fn each_page_of_a_list_is_asked_for_by_what_it_was() {
+    let rounds: Vec<_> = PAGES.trim().lines().map(|line| line.split_once("=>").unwrap()).collect();
+    let steps = || rounds.iter().flat_map(|(pages, _)| pages.split(" | ")).map(|page| page.split_once(':').unwrap());
+    let answers = steps().map(|(_, said)| {
+        let words: Vec<_> = said.split_whitespace().collect();
+        let link = if words.ends_with(&["+"]) { "Link: <https://api.github.com/more>; rel=\"next\"\n" } else { "" };
+        match words[..] {
+            ["same", ..] => answer("304 Not Modified", link, ""),
+            _ => answer("200 OK", &format!("{link}ETag: W/\"{}\"", words[0]), words[1]),
+        }
+    });
+    let github = StandIn::start(answers.collect());
+    let (client, mut lists) = (github.client(LONG), Lists::default());
+    let numbers = |page: &str| page.split(',').map(|n| listed(n.parse().unwrap(), Some(5))).collect();
+    let what = LookUp::Pulls { repository: "acme/app".into() };
+    for (pages, expected) in &rounds {
+        let found = match client.look_up(&what, "/hook", &mut lists, &|_, page| Ok(numbers(page))) {
+            Ok(Found::Pulls { pulls, .. }) => format!("{:?}", pulls.iter().map(|p| p.number).collect::<Vec<_>>()),
+            Ok(Found::Same(_)) => "the same".to_owned(),
+            other => panic!("{pages}: {other:?}"),
+        };
+        assert_eq!(found, expected.trim(), "{pages}");
+    }
+    for ((asked, _), seen) in steps().zip(github.seen.try_iter()) {
+        let (page, etag) = asked.trim().split_once(' ').unwrap_or((asked.trim(), ""));
+        let head = seen.head.to_ascii_lowercase();
+        assert!(head.lines().next().unwrap().contains(&format!("&page={page} ")), "{asked}: {head}");
+        assert_eq!(head.contains("if-none-match"), !etag.is_empty(), "{asked}: {head}");
+        assert!(etag.is_empty() || head.contains(&format!("if-none-match: w/\"{etag}\"\r\n")), "{asked}: {head}");
+    }
+}
+
+#[test]
+fn lists_that_are_too_long_to_remember_are_read_in_full() {
+    let list = |name: &str| answer("200 OK", &format!("ETag: W/\"{name}\""), name);
+    let (same, itself) = (answer("304 Not Modified", "", ""), answer("200 OK", "", "{}"));
+    let github = StandIn::start(vec![list("long"), itself.clone(), list("longer"), list("longer"), same, itself]);
+    let (client, mut lists) = (github.client(LONG), Lists::default());
+    let of = |page: &str| (0..if page == "longer" { 2001 } else { 0 }).map(|n| listed(n, Some(5))).collect();
+    let mut ask = |name: &str| {
+        let what = LookUp::Pulls { repository: name.into() };
+        client.look_up(&what, "/hook", &mut lists, &|_, page| Ok(of(page)))
+    };
+    assert!(matches!(ask("acme/app"), Ok(Found::Pulls { .. })));
+    for _ in 0..2 {
+        assert!(matches!(ask("acme/lib"), Ok(Found::Pulls { pulls, .. }) if pulls.len() == 2001));
+    }
+    assert!(matches!(ask("acme/app"), Ok(Found::Same(_))));
 }
 
 #[test]
@@ -186,7 +251,7 @@ fn a_list_that_does_not_end_is_no_list() {
         let asked = pages.len();
         let github = StandIn::start(pages);
         let one = |_: &str, _: &str| Ok(vec![listed(7, Some(5))]);
-        match github.client(LONG).look_up(&what, "/hook", &mut Etags::default(), &one) {
+        match github.client(LONG).look_up(&what, "/hook", &mut Lists::default(), &one) {
             Ok(Found::Pulls { pulls, .. }) => assert_eq!((pulls.len(), expected), (asked, None)),
             Ok(other) => panic!("{other:?}"),
             Err(outcome) => assert!(words(outcome).contains(expected.expect("it ends")), "{asked}"),

@@ -56,8 +56,8 @@ struct Inner {
     token: String,
     mood: Mood,
     posts: Vec<StatusPost>,
-    /// Open pull requests by repository, and how often they have changed.
-    pulls: BTreeMap<String, (usize, Vec<Value>)>,
+    /// Open pull requests by repository.
+    pulls: BTreeMap<String, Vec<Value>>,
     /// What GitHub says of repositories, by the name that is asked for.
     repositories: BTreeMap<String, Value>,
     /// What GitHub says of people, by login; of others it knows nothing.
@@ -176,9 +176,7 @@ impl FakeGithub {
     /// These are the repository's open pull requests from now on: payloads of deliveries, the last touched first.
     pub fn list(&self, repository: &str, payloads: Vec<Value>) {
         let pulls = payloads.into_iter().map(|mut payload| payload["pull_request"].take()).collect();
-        let mut inner = self.shared.lock();
-        let entry = inner.pulls.entry(repository.to_owned()).or_default();
-        *entry = (entry.0 + 1, pulls);
+        self.shared.lock().pulls.insert(repository.to_owned(), pulls);
     }
 
     /// This is what GitHub has under that name from now on.

@@ -1,6 +1,7 @@
 //! What the stand-in answers.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Value, json};
 
@@ -53,13 +54,17 @@ fn look(request: &Request, inner: &Inner) -> Option<Answer> {
     if rest.is_empty() {
         return fine(inner.repositories.get(&repository)?.clone());
     }
-    let (changes, pulls) = inner.pulls.get(&repository)?;
+    let pulls = inner.pulls.get(&repository)?;
     match rest {
         ["pulls"] => {
             let number =
                 |key: &str| query.split('&').find_map(|p| p.strip_prefix(key)?.strip_prefix('=')?.parse().ok());
             let (per_page, page) = (number("per_page").unwrap_or(30_usize), number("page").unwrap_or(1_usize));
-            let etag = format!("W/\"{changes}\"");
+            let body: Vec<_> = pulls.iter().skip((page - 1) * per_page).take(per_page).collect();
+            let body = json!(body).to_string();
+            let mut hasher = DefaultHasher::new();
+            body.hash(&mut hasher);
+            let etag = format!("W/\"{:x}\"", hasher.finish());
             if header(&request.headers, "if-none-match") == Some(&etag) {
                 return Some((304, vec![("ETag".to_owned(), etag)], String::new()));
             }
@@ -68,8 +73,7 @@ fn look(request: &Request, inner: &Inner) -> Option<Answer> {
                 let next = format!("<https://api.github.com/more?page={}>; rel=\"next\"", page + 1);
                 headers.push(("Link".to_owned(), next));
             }
-            let body: Vec<_> = pulls.iter().skip((page - 1) * per_page).take(per_page).collect();
-            Some((200, headers, json!(body).to_string()))
+            Some((200, headers, body))
         }
         ["commits", sha, "status"] => {
             let mut newest = BTreeMap::new();
