@@ -232,16 +232,33 @@ impl State {
         self.change(Row::Build(id));
     }
 
-    /// A build that waits again gives the word to the one of its sha that has something to say and was accepted last.
-    pub(super) fn cede_statuses(&mut self, id: BuildId) {
+    /// Who spoke for a sha and was cancelled, waits again, or is no longer about the head of an open pull request gives the
+    /// word to whoever has that head still; a result alone stays where nobody has.
+    pub(super) fn cede_statuses(&mut self) {
+        self.changed_builds().into_iter().for_each(|id| self.cede(id));
+    }
+
+    fn cede(&mut self, id: BuildId) {
         let spoke = |b: &&Build| b.checks.iter().any(|c| c.owns_status);
         let Some(build) = self.rows.builds.get(&id).filter(spoke) else { return };
+        let is_result = !build.has_nothing_to_say();
+        if is_result && self.rows.is_of_open_head(build) {
+            return;
+        }
         let same_sha = |b: &Build| b.sha == build.sha && b.repository.eq_ignore_ascii_case(&build.repository);
         let speaks = |b: &&Build| b.id != id && same_sha(b) && !b.has_nothing_to_say();
-        let heirs = self.rows.builds.values().filter(speaks);
-        if let Some(heir) = heirs.max_by_key(|b| b.accepted_order).map(|b| b.id) {
-            self.own_statuses(heir, 0);
+        let heirs =
+            self.rows.builds.values().filter(speaks).map(|b| (self.rows.is_of_open_head(b), b.accepted_order, b));
+        let Some((_, _, heir)) = heirs.filter(|heir| heir.0 || !is_result).max_by_key(|heir| (heir.0, heir.1)) else {
+            return;
+        };
+        let (heir, heirs_checks) = (heir.id, heir.checks.clone());
+        let Some(build) = self.rows.builds.get_mut(&id) else { return };
+        for check in &mut build.checks {
+            check.owns_status &= !heirs_checks.iter().any(|c| c.context.eq_ignore_ascii_case(&check.context));
         }
+        self.change(Row::Build(id));
+        self.own_statuses(heir, 0);
     }
 }
 

@@ -45,12 +45,7 @@ impl State {
         if *build == before {
             return;
         }
-        let (was, is) = (before.state, build.state);
-        let let_in = (was, is) == (BuildState::WaitingForApproval, BuildState::Queued);
-        let build_waits_again = (was, is) == (BuildState::Queued, BuildState::WaitingForApproval);
+        let let_in = (before.state, build.state) == (BuildState::WaitingForApproval, BuildState::Queued);
         self.own_statuses(id, if let_in { 0 } else { before.checks.len() });
-        if build_waits_again {
-            self.cede_statuses(id);
-        }
     }
 }

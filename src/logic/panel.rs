@@ -76,8 +76,8 @@ pub(super) fn panel(state: &State, now: Now) -> Panel {
     }
     let candidates = open_builds(state);
     let followed = match state.policy.follow {
-        Follow::Latest => candidates.max_by_key(|(_, b)| b.id),
-        Follow::Worst => candidates.max_by_key(|(p, b)| (severity(state.joined(p, b.state).0), b.id)),
+        Follow::Latest => candidates.max_by_key(|(_, b)| b.accepted_order),
+        Follow::Worst => candidates.max_by_key(|(p, b)| (severity(state.joined(p, b.state).0), b.accepted_order)),
     };
     if let Some((pull, build)) = followed {
         return show(state, pull, build.state);

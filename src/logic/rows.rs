@@ -180,9 +180,18 @@ impl Rows {
         self.pulls.get(&(build.repository.clone(), build.pull)).is_none_or(|pull| pull.fork)
     }
 
+    pub fn of_pull(&self, pull: &PullKey) -> impl Iterator<Item = &Build> {
+        self.builds.values().filter(|b| b.pull == pull.1 && b.repository == pull.0)
+    }
+
+    /// Whether it is the last one of an open pull request.
+    pub fn is_of_open_head(&self, build: &Build) -> bool {
+        let key = (build.repository.clone(), build.pull);
+        self.pulls.get(&key).is_some_and(|pull| pull.open && pull.last_build == Some(build.id))
+    }
+
     /// The unfinished builds of a pull request, oldest first.
     pub fn unfinished(&self, pull: &PullKey) -> Vec<BuildId> {
-        let of_pull = |b: &&Build| !b.state.is_end() && b.pull == pull.1 && b.repository == pull.0;
-        self.builds.values().filter(of_pull).map(|b| b.id).collect()
+        self.of_pull(pull).filter(|b| !b.state.is_end()).map(|b| b.id).collect()
     }
 }

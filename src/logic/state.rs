@@ -209,6 +209,16 @@ impl State {
         self.changed.insert(row);
     }
 
+    /// The builds that changed, or whose pull request did.
+    pub(super) fn changed_builds(&self) -> BTreeSet<BuildId> {
+        let of_row = |row: &Row| match row {
+            Row::Build(id) => vec![*id],
+            Row::Pull(key) => self.rows.of_pull(key).map(|b| b.id).collect(),
+            _ => vec![],
+        };
+        self.changed.iter().flat_map(of_row).collect()
+    }
+
     /// Ends a build before its time. `is_result` when the lamp should show it.
     pub(super) fn cancel(&mut self, now: Now, id: BuildId, why: &str, is_result: bool) {
         let Some(build) = self.rows.builds.get_mut(&id).filter(|b| !b.state.is_end()) else { return };
@@ -248,6 +258,7 @@ impl State {
     /// What follows from the rows as they are now: starts, posts, the lamp, the end.
     fn decide(&mut self, now: Now) -> Decision {
         self.settle_asks(now);
+        self.cede_statuses();
         let panel = self.panel(now);
         if self.shown.as_ref() != Some(&panel) {
             self.shown = Some(panel.clone());

@@ -187,44 +187,6 @@ fn a_refused_stranger_is_no_news_for_the_lamp() {
 }
 
 #[test]
-fn of_two_pull_requests_with_one_sha_the_newest_accepted_speaks() {
-    check(expect![[r#"
-        0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
-        0s pull acme/app#8 opened 1a2b
-            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
-        1s passes #1
-            start #2 pilotlight
-        2s passes #2
-            lamp blinking yellow: acme/app#8 is running
-            post #2 pilotlight: pending, Running
-            lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
-    "#]]);
-}
-
-#[test]
-fn a_stranger_with_the_teams_sha_takes_no_status_away() {
-    check(expect![[r#"
-        0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
-        1s passes #1
-            lamp blinking yellow: acme/app#7 is running
-            post #1 pilotlight: pending, Running
-            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
-        2s pull acme/app#8 opened 1a2b fork
-            202 #2 Build 2 waits for approval
-        3s show #2
-            #2 waiting_for_approval (Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)), attempt 0, base main; pilotlight Queued: Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA) [not its status]
-        4s approve acme/app#8
-            200 #2 Approved 1a2b000000000000000000000000000000000000 of acme/app#8 (Make it shine): build 2 is queued; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
-        5s fails #2
-            lamp blinking yellow: acme/app#8 is running
-            post #2 pilotlight: pending, Running
-            lamp red: acme/app#8 failed; post #2 pilotlight: failure, Failed in 41s: exit code 1
-    "#]]);
-}
-
-#[test]
 fn a_second_try_of_the_same_fork_is_told_what_it_waits_for() {
     check(expect![[r#"
         0s pull acme/app#7 opened 1a2b fork
@@ -233,23 +195,6 @@ fn a_second_try_of_the_same_fork_is_told_what_it_waits_for() {
             200 #1 Closed: cancelled build 1; post #1 pilotlight: error, Cancelled: the pull request was closed
         2s pull acme/app#8 opened 1a2b fork
             202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)
-    "#]]);
-}
-
-/// Build 2 told "Queued", then build 3 spoke about the same sha.
-#[test]
-fn who_gets_the_word_back_says_its_own_again() {
-    check(expect![[r#"
-        0s pull acme/app#6 opened 0a0b
-            202 #1 Accepted as build 1; lamp yellow: acme/app#6 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
-        0s pull acme/app#7 opened 1a2b
-            202 #2 Accepted as build 2; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
-        0s pull acme/app#8 opened 1a2b
-            202 #3 Accepted as build 3; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
-        1s reload approval=all
-            lamp yellow: acme/app#6 is queued; post #3 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#8 SHA)
-        2s approve acme/app#7
-            200 #2 Approved 1a2b000000000000000000000000000000000000 of acme/app#7 (Make it shine): build 2 is queued; lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
     "#]]);
 }
 
@@ -281,46 +226,6 @@ fn what_comes_back_from_the_builder_is_fitted_too() {
             lamp dark: No pull request yet
         5s no worker #1 no unit
             post #1 pilotlight: error, Cancelled: the repository is no longer configured
-    "#]]);
-}
-
-#[test]
-fn who_waits_again_gives_the_word_back() {
-    check(expect![[r#"
-        with workers=2 isolation=none approval=none
-        0s pull acme/app#7 opened 1a2b
-            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
-        1s passes #1
-            lamp blinking yellow: acme/app#7 is running
-            post #1 pilotlight: pending, Running
-            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
-        2s reload isolation=systemd workers=1
-        3s pull acme/app#6 opened 0a0b
-            202 #2 Accepted as build 2; lamp yellow: acme/app#6 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight
-        3s pull acme/app#8 opened 1a2b fork
-            202 #3 Accepted as build 3; lamp yellow: acme/app#8 is queued; post #3 pilotlight: pending, Queued
-        4s reload approval=forks
-            lamp yellow: acme/app#6 is queued; post #1 pilotlight: success, Passed in 41s
-    "#]]);
-}
-
-/// Build 3 has the higher id, and build 2 was let in after it.
-#[test]
-fn who_waits_again_gives_the_word_to_the_one_let_in_last() {
-    check(expect![[r#"
-        0s pull acme/app#5 opened 0a0b
-            202 #1 Accepted as build 1; lamp yellow: acme/app#5 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
-        0s pull acme/app#6 opened 1a2b fork
-            202 #2 Build 2 waits for approval; post #2 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#6 SHA)
-        1s pull acme/app#7 opened 1a2b
-            202 #3 Accepted as build 3; lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued
-        2s approve acme/app#6
-            200 #2 Approved 1a2b000000000000000000000000000000000000 of acme/app#6 (Make it shine): build 2 is queued; post #2 pilotlight: pending, Queued
-        3s reload approval=none
-        4s pull acme/app#8 opened 1a2b fork
-            202 #4 Accepted as build 4; lamp yellow: acme/app#8 is queued; post #4 pilotlight: pending, Queued
-        5s reload approval=forks
-            lamp yellow: acme/app#7 is queued; post #2 pilotlight: pending, Queued
     "#]]);
 }
 

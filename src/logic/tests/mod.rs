@@ -13,6 +13,7 @@ mod lamp;
 mod life;
 mod lists;
 pub mod model;
+mod one_sha;
 mod outages;
 mod queue;
 mod scenario;

@@ -45,7 +45,7 @@ pub fn lamp(all: &Rows, accepted: &BTreeSet<BuildId>, policy: &Policy, troubled:
     }
     let configured = || all.pulls.values().filter(|p| policy.on_lamp(&p.repository));
     let result = |p: &Pull| builds_of(all, p).rev().find(|b| accepted.contains(&b.id) && is_result(b)).map(|b| b.state);
-    let mut shown: Option<(u8, BuildId, &Pull, BuildState)> = None;
+    let mut shown: Option<(u8, Option<i64>, &Pull, BuildState)> = None;
     for pull in configured().filter(|p| p.open) {
         let Some(newest) = builds_of(all, pull).next_back() else {
             continue;
@@ -56,8 +56,8 @@ pub fn lamp(all: &Rows, accepted: &BTreeSet<BuildId>, policy: &Policy, troubled:
         }
         let state = with_others(all, policy, pull, newest.state);
         let rank = if policy.follow == Follow::Worst { rank(state) } else { 0 };
-        if shown.is_none_or(|(r, id, ..)| (r, id) < (rank, newest.id)) {
-            shown = Some((rank, newest.id, pull, state));
+        if shown.is_none_or(|(r, order, ..)| (r, order) < (rank, newest.accepted_order)) {
+            shown = Some((rank, newest.accepted_order, pull, state));
         }
     }
     if let Some((_, _, pull, state)) = shown {

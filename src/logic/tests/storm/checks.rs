@@ -191,6 +191,7 @@ impl Storm {
         }
         for pull in self.all.pulls.values().filter(|p| p.open) {
             let Some(build) = pull.last_build.map(|id| &self.all.builds[&id]) else { continue };
+            self.assert_spoken_for(build);
             for check in build.checks.iter().filter(|c| c.owns_status) {
                 let key = (build.repository.clone(), build.sha.clone(), check.context.clone());
                 let shown = self.hub.shown.get(&key).map(|p| (p.build, p.state, p.description.as_str()));
@@ -202,6 +203,23 @@ impl Storm {
         }
     }
 
+    /// Of an open head's checks the head's build speaks, or one of another open pull request that was let in later.
+    fn assert_spoken_for(&self, build: &Build) {
+        if build.has_nothing_to_say() || self.restless {
+            return;
+        }
+        for check in build.checks.iter().filter(|c| !c.owns_status) {
+            let speaks = |b: &&Build| {
+                (&b.repository, &b.sha) == (&build.repository, &build.sha)
+                    && b.checks.iter().any(|c| c.context == check.context && c.owns_status)
+            };
+            let may = |b: &&Build| self.all.is_of_open_head(b) && !b.has_nothing_to_say();
+            let speaker = self.all.builds.values().filter(speaks).find(may);
+            let is_later = speaker.is_some_and(|b| b.accepted_order > build.accepted_order);
+            assert!(is_later, "{speaker:?} speaks for {build:?}");
+        }
+    }
+
     /// Of all builds of one sha the newest accepted speaks, unless it was cancelled or its pull request has
     /// moved on.
     fn assert_newest(&self, speaker: &Build, context: &str) {
@@ -209,7 +227,7 @@ impl Storm {
         let rival = |b: &&Build| same_sha(b) && b.checks.iter().any(|c| c.context == context);
         let newest = self.accepted.iter().rev().map(|id| &self.all.builds[id]).find(rival);
         let Some(newest) = newest.filter(|b| b.id != speaker.id && !self.restless) else { return };
-        let moved_on = self.all.pulls[&(newest.repository.clone(), newest.pull)].last_build != Some(newest.id);
+        let moved_on = !self.all.is_of_open_head(newest);
         // Two words can be obeyed at once, and a commit does not tell which was the first.
         let at_once = self.accepted_in.get(&speaker.id) == self.accepted_in.get(&newest.id);
         let yields = newest.state == BuildState::Cancelled || moved_on || at_once;
