@@ -231,6 +231,7 @@ impl Daemon {
             }
             Err(error) => {
                 log::warn!("still nothing can be saved: {error:#}");
+                self.torn |= store::is_torn(&error);
                 self.sweep(); // nobody else may be there to make room
             }
         }

@@ -25,7 +25,7 @@ use crate::http::gate::{Gate, GateConfig, Limits};
 use crate::lights::Lights;
 use crate::logic::event::{Effect, Now};
 use crate::logic::state::State;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// All that may take long, or fail.
 pub struct Opened {
@@ -124,12 +124,17 @@ impl Opened {
 
 impl Kept {
     fn load(config: &Config) -> Result<Kept> {
-        let (mut store, mut rows) = Store::open_or_begin_anew(&config.database())?;
+        let database = config.database();
+        let (mut store, mut rows) = Store::open_or_begin_anew(&database)?;
         no_number_twice(&mut rows, &config.state_dir);
         let now = Now { mono: Duration::ZERO, wall: super::wall(SystemTime::now()) };
         let space = space::Space::look(config);
         let (state, first) = State::load(rows, config.policy.clone(), now, space.short.clone());
-        store.save(&first.changes).context("the state can't be saved")?;
+        let saved = match store.save(&first.changes) {
+            Err(error) if store::is_torn(&error) => store.begin_anew(&database, state.rows()),
+            saved => saved,
+        };
+        saved.context("the state can't be saved")?;
         Ok(Kept { store, state, space, first: first.effects })
     }
 }

@@ -34,9 +34,21 @@ const BROKEN: &str = ".broken-";
 /// What SQLite keeps beside a database.
 const BESIDE: [&str; 2] = ["-wal", "-shm"];
 
+/// What SQLite says of a torn database; `Unknown` is a table that is not there, or anything else that our SQL can't
+/// meet in a whole one.
+const TORN: [ErrorCode; 5] = [
+    ErrorCode::NotADatabase,
+    ErrorCode::DatabaseCorrupt,
+    ErrorCode::TooBig,
+    ErrorCode::ConstraintViolation,
+    ErrorCode::Unknown,
+];
+
 /// The writer. The main thread owns the only one.
 pub struct Store {
     connection: Connection,
+    /// The torn database that was here is out of the way: what is in its place now is ours.
+    set_aside: bool,
 }
 
 impl Store {
@@ -52,7 +64,7 @@ impl Store {
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "cache_size", -CACHE_KIB_MAX)?;
             schema::migrate(&mut connection)?;
-            Ok(Store { connection })
+            Ok(Store { connection, set_aside: false })
         };
         open().map_err(|error| with_cure(error, &format!("the database {} can't be opened", path.display())))
     }
@@ -81,10 +93,12 @@ impl Store {
     pub fn begin_anew(&mut self, path: &Path, rows: &Rows) -> Result<()> {
         // Closed first: SQLite removes what it keeps beside a database by name.
         self.connection = Connection::open_in_memory()?;
-        if path.exists() {
+        if !self.set_aside && path.exists() {
             let aside = set_aside(path).context("the torn database can't be set aside")?;
             log::error!("the database is torn: it was set aside as {}, and a new one is begun", aside.display());
         }
+        // Once: on a full card the next try finds a part of the new one.
+        self.set_aside = true;
         let mut fresh = Store::open(path)?;
         fresh.save(&rows.all())?;
         *self = fresh;
@@ -149,9 +163,15 @@ impl Store {
     }
 }
 
-/// Whether the database itself is to blame, and no other try will do.
+/// Whether the database itself is to blame, and no other try will do: SQLite says so, or a row holds what we never
+/// write. SQLite knows its pages' outlines alone, and a card tears smaller pieces than a page.
 pub fn is_torn(error: &anyhow::Error) -> bool {
-    matches!(sqlite_code(error), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+    let sqlite = error.chain().find_map(|e| e.downcast_ref::<rusqlite::Error>());
+    match sqlite.map(rusqlite::Error::sqlite_error_code) {
+        Some(Some(code)) => TORN.contains(&code),
+        Some(None) => true,
+        None => error.chain().any(|e| e.is::<serde_json::Error>()),
+    }
 }
 
 /// Renames the database and what SQLite keeps beside it.

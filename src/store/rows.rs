@@ -1,6 +1,7 @@
 //! Rows of SQLite to and from the types of `logic`.
 
 use anyhow::{Context, Result};
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 
 use crate::logic::build::{Build, BuildState};
@@ -91,7 +92,7 @@ pub fn build(row: &Row) -> Result<Build> {
         sha: row.get(4)?,
         base_ref: row.get(5)?,
         head_ref: row.get(6)?,
-        state: state(&row.get::<_, String>(7)?)?,
+        state: row.get(7)?,
         reason: row.get(8)?,
         attempt: row.get(9)?,
         queued_at: row.get(10)?,
@@ -159,7 +160,7 @@ fn save_pull(connection: &Connection, pull: &Pull) -> Result<()> {
 }
 
 fn pull(row: &Row) -> Result<Pull> {
-    let (last_result, external, heads): (Option<String>, String, String) = (row.get(12)?, row.get(14)?, row.get(15)?);
+    let (external, heads): (String, String) = (row.get(14)?, row.get(15)?);
     Ok(Pull {
         repository: row.get(0)?,
         number: row.get::<_, i64>(1)?.cast_unsigned(),
@@ -173,7 +174,7 @@ fn pull(row: &Row) -> Result<Pull> {
         updated_at: row.get(9)?,
         approved_sha: row.get(10)?,
         last_build: row.get(11)?,
-        last_result: last_result.as_deref().map(state).transpose()?,
+        last_result: row.get(12)?,
         closed_order: row.get(13)?,
         external: serde_json::from_str(&external).context("what others say of a head can't be read")?,
         heads: serde_json::from_str(&heads).context("the heads of a pull request can't be read")?,
@@ -195,6 +196,10 @@ fn delivery(row: &Row) -> Result<(DeliveryKey, KnownDelivery)> {
     Ok((key, KnownDelivery { at: row.get(2)?, build: row.get(3)?, ask }))
 }
 
-fn state(name: &str) -> Result<BuildState> {
-    BuildState::from_name(name).with_context(|| format!("`{name}` is no state of a build"))
+impl FromSql for BuildState {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let name = value.as_str()?;
+        let unknown = || FromSqlError::Other(format!("`{name}` is no state of a build").into());
+        BuildState::from_name(name).ok_or_else(unknown)
+    }
 }

@@ -1,13 +1,15 @@
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::Store;
 use super::reader::{BUILDS_MAX, Filter, Reader};
+use super::{Store, is_torn};
 use crate::logic::build::{Build, BuildState, Check};
-use crate::logic::event::{Change, DeliveryKey};
+use crate::logic::event::{Change, DeliveryKey, Now};
 use crate::logic::identity::Identity;
 use crate::logic::rows::{KnownDelivery, Repository, Rows};
-use crate::logic::tests::{model, storm};
+use crate::logic::state::State;
+use crate::logic::tests::{model, storm, words};
 
 /// Storms whose every row goes through SQLite. With `synchronous=FULL` each commit waits for the card.
 const STORM_SEEDS: u64 = 4;
@@ -213,6 +215,66 @@ fn a_torn_database_says_so() {
         }
     }
     assert!(refused > 10, "{refused} of them were found out");
+}
+
+/// A card writes sectors, and a page has eight: whatever is in one of them, the daemon has a database afterwards.
+#[test]
+fn whichever_sector_is_torn_there_is_a_database_afterwards() {
+    const SECTOR_BYTES: usize = 512;
+    let room = Room::new();
+    let mut store = room.open();
+    storm::commits(7).iter().for_each(|changes| store.save(changes).unwrap());
+    save_builds(&mut store, (1000..1020).map(|id| told(id, 1000)).collect());
+    save_builds(&mut store, (1020..1030).map(|id| build(id, "acme/app", 7, BuildState::Running)).collect());
+    drop(store);
+    let whole = room.bytes();
+    let mut rng = fastrand::Rng::with_seed(7);
+    let garbage: Vec<u8> = (0..SECTOR_BYTES).map(|_| rng.u8(..)).collect();
+    let (mut at_loading, mut at_saving) = (0, 0);
+    for at in (0..whole.len()).step_by(SECTOR_BYTES) {
+        for sector in [&[0; SECTOR_BYTES][..], &garbage] {
+            let room = Room::new();
+            let mut torn = whole.clone();
+            torn[at..at + SECTOR_BYTES].copy_from_slice(sector);
+            fs::write(room.database(), torn).unwrap();
+            let (mut store, rows) =
+                Store::open_or_begin_anew(&room.database()).unwrap_or_else(|e| panic!("{at}: {e:#}"));
+            at_loading += super::set_aside_of(&room.database()).len();
+            let now = Now { mono: Duration::ZERO, wall: 1_775_000_000 };
+            let (state, first) = State::load(rows, words::policy(), now, None);
+            if let Err(error) = store.save(&first.changes) {
+                assert!(is_torn(&error), "{at}: {error:#}");
+                store.begin_anew(&room.database(), state.rows()).unwrap_or_else(|e| panic!("{at}: {e:#}"));
+                at_saving += 1;
+            }
+            store.load().unwrap_or_else(|e| panic!("{at}: {e:#}"));
+            assert!(super::set_aside_of(&room.database()).len() < 2, "{at}: set aside again");
+        }
+    }
+    assert!(
+        at_loading > 50 && at_saving > 3,
+        "{at_loading} and {at_saving} of {} sectors",
+        whole.len() / SECTOR_BYTES
+    );
+}
+
+#[test]
+fn what_was_torn_is_set_aside_once_however_often_the_new_one_has_to_be_tried() {
+    let room = Room::new();
+    let mut store = room.open();
+    let mut rows = Rows::default();
+    rows.apply(Change::Build(build(41, "acme/app", 7, BuildState::Queued)));
+    // In the way of a new database alone.
+    let journal = room.dir.path().join("pilotlight.db-journal");
+    fs::create_dir(&journal).unwrap();
+    (0..3).for_each(|_| drop(store.begin_anew(&room.database(), &rows).unwrap_err()));
+    fs::remove_dir(&journal).unwrap();
+    store.begin_anew(&room.database(), &rows).unwrap();
+    assert_eq!(store.load().unwrap(), rows);
+    assert_eq!(super::set_aside_of(&room.database()).len(), 1);
+    // The next one that is torn is another one.
+    store.begin_anew(&room.database(), &rows).unwrap();
+    assert_eq!(super::set_aside_of(&room.database()).len(), 2);
 }
 
 /// Ended at `at`, and GitHub knows.

@@ -20,4 +20,4 @@ mod scenario;
 mod source;
 mod statuses;
 pub mod storm;
-mod words;
+pub mod words;
