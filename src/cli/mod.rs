@@ -23,6 +23,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::config::{Config, ConfigError, DEFAULT_PATH};
+use crate::daemon::sweep_units;
 use crate::worker;
 
 /// A small CI daemon: GitHub webhooks in, commit statuses and a lamp out.
@@ -110,6 +111,9 @@ enum Command {
     /// Make the network of a unit's builds; pilotlight-network@.service starts it.
     #[command(hide = true)]
     Network { instance: String },
+    /// Remove rooms of units that are not needed; pilotlight-sweep.service starts it.
+    #[command(hide = true)]
+    Sweep,
 }
 
 #[derive(Subcommand)]
@@ -205,5 +209,10 @@ fn dispatch(cli: Cli) -> Result<(), Failure> {
         Command::Worker { ended: false } => Ok(worker::main()?),
         Command::Worker { ended: true } => Ok(worker::tell_how_it_ended()?),
         Command::Network { instance } => Ok(network::run(&cli.config, &instance)?),
+        Command::Sweep => {
+            logger::init(log::LevelFilter::Info);
+            sweep_units(&cli.config);
+            Ok(())
+        }
     }
 }

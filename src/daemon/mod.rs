@@ -33,6 +33,7 @@ use crate::logic::state::State;
 use crate::store::{self, Store};
 
 pub use inbox::{Inbox, Signal};
+pub use retention::units::sweep as sweep_units;
 pub use start::{Extras, builder_config, hold_signals, watch_signals};
 
 /// Events taken in before one commit: a burst costs one write to the card, and nobody waits long for it.

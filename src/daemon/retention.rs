@@ -1,6 +1,8 @@
 //! What may go, by age and by bytes: logs, trees that nobody builds in, mirrors that nobody fetches into, history, torn
-//! databases. At the start, daily, and when space is short. Rooms of systemd's units belong to other users: their
-//! workers see to them.
+//! databases. At the start, daily, and when space is short. Rooms of systemd's units belong to other users: root sees to
+//! them ([`units`]).
+
+pub mod units;
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirEntry, Metadata, OpenOptions};
@@ -16,6 +18,7 @@ use super::Daemon;
 use super::space::Room;
 use crate::builder::slug;
 use crate::logic::build::BuildId;
+use crate::logic::policy::Isolation;
 use crate::store;
 
 /// Between sweeps.
@@ -89,7 +92,7 @@ impl Daemon {
         let short = self.space.short.is_some();
         self.sweep_at = now.mono + if short { BEAT_SHORT } else { BEAT };
         let (busy, state_dir, cache_dir) = (self.busy(), self.config.state_dir.clone(), self.config.cache_dir.clone());
-        let database = self.config.database();
+        let (database, isolation) = (self.config.database(), self.config.policy.isolation);
         let sweeper = thread::Builder::new().name("sweep".to_owned()).spawn(move || {
             // Of this thread alone, on Linux: builds and webhooks come first.
             let _ = rustix::process::setpriority_process(None, 19);
@@ -97,6 +100,9 @@ impl Daemon {
             let kept = if short { BROKEN_KEPT_SHORT } else { BROKEN_KEPT };
             store::remove_set_aside(&database, kept).into_iter().for_each(|(path, removed)| told(&path, removed));
             sweep_trees(rooms(&cache_dir.join("rooms")), Limit::of(&cache_dir, ROOMS_SHARE, short));
+            if isolation == Isolation::Systemd {
+                units::ask(short);
+            }
             sweep_trees(mirrors(&state_dir.join("mirrors"), &busy), Limit::of(&state_dir, MIRRORS_SHARE, short));
         });
         match sweeper {
@@ -185,8 +191,12 @@ impl Limit {
     }
 }
 
+fn sweep_trees(trees: Vec<Tree>, limit: Limit) {
+    sweep_trees_with(trees, limit, Tree::remove);
+}
+
 /// The least recently used first, until the limit holds.
-fn sweep_trees(mut trees: Vec<Tree>, limit: Limit) {
+fn sweep_trees_with(mut trees: Vec<Tree>, limit: Limit, remove: impl Fn(&Tree) -> bool) {
     trees.sort_by_key(|tree| std::cmp::Reverse(tree.unused));
     let sizes: Vec<u64> = match limit {
         Limit::Bytes(_) => trees.iter().map(|tree| bytes_below(&tree.path)).collect(),
@@ -198,7 +208,7 @@ fn sweep_trees(mut trees: Vec<Tree>, limit: Limit) {
             Limit::Bytes(max) => tree.unused >= UNUSED_MAX || all > *max,
             Limit::While(short) => short(),
         };
-        if goes && tree.remove() {
+        if goes && remove(tree) {
             all -= bytes;
         }
     }

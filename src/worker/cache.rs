@@ -1,8 +1,8 @@
 //! What of a room outlasts a build, and how long: the caches and the home of one repository, bounded in size and age.
 //!
-//! Only the worker can do it: under isolation the room is another user's than the daemon's. What goes, goes as a whole
-//! entry of the cache or the home (`.cargo`, `ccache`): a tool that finds all of its directory gone begins anew; one
-//! that finds half of it builds nonsense. For the same reason it is moved aside first.
+//! The worker does it: under isolation the room is another user's than the daemon's, where root only ever removes whole
+//! rooms. What goes, goes as a whole entry of the cache or the home (`.cargo`, `ccache`): a tool that finds all of its
+//! directory gone begins anew; one that finds half of it builds nonsense. For the same reason it is moved aside first.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -36,7 +36,7 @@ struct Entry {
 
 impl Room {
     /// After a build. All of the room goes with `fresh`, and on a disk that is too full to build on: the room may be
-    /// what filled it, and nobody else can empty it. Else, once a day, the entries that are too old, and the least used
+    /// what filled it, and nobody else touches it while we are here. Else, once a day, the entries that are too old, and the least used
     /// of those that are too much.
     pub fn tidy(&self, fresh: bool, processes: &mut Processes) -> Result<()> {
         self.clear_lock()?;

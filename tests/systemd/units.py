@@ -312,6 +312,57 @@ def case_mirror(scene):
         row(f"acme/app{' (stranger)' * stranger}", build.said("HEAD"), build.said("HEAD") == [build.sha])
 
 
+def case_rooms(scene):
+    """Rooms that are not needed go: daily those of repositories that are not configured, short of space the least
+    recently used until there is room; never one that a build is in. Builds go on by themselves."""
+    config = (scene.box.root / "etc/pilotlight/pilotlight.toml").read_text()
+    without = re.sub(r'\[\[repository\]\]\nname = "acme/(app|other)"\n.*?\n\n', "", config, flags=re.DOTALL)
+    scene.box.run("systemctl stop pilotlight; mount -t tmpfs -o size=200M,mode=755 tmpfs /var/cache; systemctl start pilotlight")
+    scene.build("acme/other", "true")
+    running = scene.push("acme/app", "touch begun; until [ -e $PILOTLIGHT_CACHE_DIR/go ]; do sleep 0.1; done")
+    wait(lambda: scene.box.run("test -e /var/cache/pilotlight-build/acme__app/tree/begun", check=False)[0] == 0)
+    scene.configure(without)
+    scene.box.run("touch /run/pilotlight/sweep/beat")
+    wait(lambda: scene.box.run("ls /run/pilotlight/sweep") == "")
+    row("neither is configured, one runs", rooms(scene), rooms(scene) == {"acme__app"})
+    scene.box.run("touch /var/cache/pilotlight-build/acme__app/cache/go")
+    running.end()
+    row("the build that ran", running.last["description"], running.last["state"] == "success")
+    scene.box.run("systemctl restart pilotlight")
+    wait(lambda: "acme__app" not in rooms(scene))
+    row("not configured, at the daemon's start", rooms(scene), not rooms(scene))
+    scene.configure(config)
+    scene.box.run("systemctl restart pilotlight")
+
+    build = scene.build("acme/app", "dd if=/dev/zero of=large bs=1M count=60 status=none; mkdir -m 0 closed; ln -s / link; "
+                        "python3 -c 'import os; [(os.mkdir(\"deep\"), os.chdir(\"deep\")) for _ in range(3000)]'")
+    row("a new room", build.last["description"], build.last["state"] == "success")
+    # Its worker can't tell how it ended, so that its unit has failed.
+    scene.build("acme/other", "dd if=/dev/zero of=large bs=1M count=60 status=none; kill -KILL $PPID; sleep 60")
+    scene.build("acme/closed", "dd if=/dev/zero of=large bs=1M count=10 status=none")
+    row("all quiet", rooms(scene), rooms(scene) == {"acme__app", "acme__other", "acme__closed"})
+    fill(scene, 1)
+    build = scene.build("acme/lan", "true")
+    row("a build after that", build.last["description"], build.last["state"] == "success")
+    row("short of space", rooms(scene), rooms(scene) == {"acme__other", "acme__closed", "acme__lan"})
+    fill(scene, 2)
+    build = scene.build("acme/lan", "true")
+    row("again, where the unit had failed", rooms(scene), build.last["state"] == "success" and "acme__other" not in rooms(scene))
+    scene.box.run("systemctl stop pilotlight; umount --lazy /var/cache; systemctl start pilotlight")
+
+
+def fill(scene, number):
+    """Until less is free than pilotlight wants, and it knows."""
+    scene.box.run(f"fallocate -l $(($(stat -f -c '%a * %S' /var/cache) - 5000000)) /var/cache/filler-{number}; "
+                  "systemctl restart pilotlight")
+    reason = wait(lambda: "disk is full" in (found := lights(scene)["reason"]) and found)
+    row("the lamp", reason, True)
+
+
+def rooms(scene):
+    return set(scene.box.run("ls /var/cache/private/pilotlight-build").split())
+
+
 def case_scores(scene):
     """Short of memory the kernel ends the daemon's git before the daemon."""
     git, scores = "/usr/local/bin/git", "/var/lib/pilotlight/scores"

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     Busy, LOG_BYTES_MAX, LOG_BYTES_MAX_SHORT, LOGS_KEPT, LOGS_KEPT_SHORT, Limit, bytes_below, mirrors, rooms,
-    sweep_logs, sweep_trees,
+    sweep_logs, sweep_trees, sweep_trees_with, units,
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -237,4 +237,30 @@ fn sizes_are_those_on_the_disk() {
     let bytes = bytes_below(&dir.path().join("one"));
     assert!((300 * KIB..400 * KIB).contains(&bytes), "{bytes}");
     assert_eq!(bytes_below(&dir.path().join("not there")), 0);
+}
+
+#[test]
+fn rooms_of_units_go_by_the_configuration_and_by_a_time_that_no_build_can_set() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["acme__app", "acme__gone"] {
+        fs::create_dir(dir.path().join(name)).unwrap();
+        let made = File::open(dir.path().join(name)).unwrap();
+        made.set_modified(SystemTime::now() - 900 * DAY).unwrap();
+    }
+    written(&dir.path().join("file"), 10, Some(900 * DAY));
+    std::os::unix::fs::symlink("acme__app", dir.path().join("link")).unwrap();
+    let goes = |configured: Option<&[&str]>, limit| {
+        let configured = configured.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        let gone = std::cell::RefCell::new(Vec::new());
+        sweep_trees_with(units::rooms(dir.path(), configured.as_ref()), limit, |tree| {
+            gone.borrow_mut().push(tree.path.file_name().unwrap().to_str().unwrap().to_owned());
+            true
+        });
+        gone.into_inner()
+    };
+    assert_eq!(goes(Some(&["acme__app", "acme__app_s"]), MUCH), ["acme__gone"]);
+    assert_eq!(goes(None, MUCH), [""; 0], "a broken configuration");
+    let short = || Limit::While(Box::new(|| true));
+    assert_eq!(goes(Some(&["acme__app"]), short()), ["acme__gone", "acme__app"]);
+    assert_eq!(goes(Some(&["acme__gone"]), short()), ["acme__app", "acme__gone"]);
 }
