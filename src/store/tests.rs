@@ -251,11 +251,7 @@ fn whichever_sector_is_torn_there_is_a_database_afterwards() {
             assert!(super::set_aside_of(&room.database()).len() < 2, "{at}: set aside again");
         }
     }
-    assert!(
-        at_loading > 50 && at_saving > 3,
-        "{at_loading} and {at_saving} of {} sectors",
-        whole.len() / SECTOR_BYTES
-    );
+    assert!(at_loading > 50 && at_saving > 3, "{at_loading} and {at_saving} of {} sectors", whole.len() / SECTOR_BYTES);
 }
 
 #[test]
