@@ -127,7 +127,8 @@ impl Daemon {
             Inbox::Heard(Heard::TokenExpires(at)) => Some(Event::TokenExpires(at)),
             Inbox::Signal(signal) => self.signalled(signal),
             Inbox::Alive(reply) => {
-                if self.state.is_stuck(self.now()) {
+                // While nothing can be saved no builder has anything, whatever State says.
+                if self.save_again_at.is_none() && self.state.is_stuck(self.now()) {
                     log::error!(
                         "a builder holds its build longer than all its deadlines: systemd will restart pilotlight"
                     );

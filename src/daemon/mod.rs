@@ -244,6 +244,9 @@ impl Daemon {
             self.store.begin_anew(&self.config.database(), self.state.rows())?;
             self.torn = false;
         }
+        if !self.store.is_open() {
+            (self.store, _) = Store::open_or_begin_anew(&self.config.database())?;
+        }
         let mut rows = self.store.load()?;
         start::no_number_twice(&mut rows, &self.config.state_dir);
         let (state, decision) = State::load(rows, self.config.policy.clone(), now, self.space.short.clone());

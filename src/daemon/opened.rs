@@ -23,7 +23,8 @@ use crate::github::Call;
 use crate::http::front::Front;
 use crate::http::gate::{Gate, GateConfig, Limits};
 use crate::lights::Lights;
-use crate::logic::event::{Effect, Now};
+use crate::logic::event::{Decision, Effect, Now};
+use crate::logic::rows::Rows;
 use crate::logic::state::State;
 use crate::store::{self, Store};
 
@@ -46,6 +47,8 @@ struct Kept {
     state: State,
     space: space::Space,
     first: Vec<Effect>,
+    /// Why the rows are not known yet.
+    not_saved: Option<anyhow::Error>,
 }
 
 impl Opened {
@@ -77,17 +80,10 @@ impl Opened {
         Ok(Opened { addresses, outbox, inbox, kept, gate, hooks, orders, calls, threads })
     }
 
-    /// The daemon, and what it is to do first.
-    pub fn into_daemon(
-        self,
-        config: Config,
-        extras: Extras,
-        started: Instant,
-        lights: Lights,
-        lock: File,
-    ) -> (Daemon, Vec<Effect>) {
-        let Kept { store, state, space, first } = self.kept;
-        let daemon = Daemon {
+    /// The daemon, which has done what was to be done first.
+    pub fn into_daemon(self, config: Config, extras: Extras, started: Instant, lights: Lights, lock: File) -> Daemon {
+        let Kept { store, state, space, first, not_saved } = self.kept;
+        let mut daemon = Daemon {
             config,
             config_path: extras.config_path,
             started,
@@ -118,24 +114,42 @@ impl Opened {
             ending: false,
             _lock: lock,
         };
-        (daemon, first)
+        first.into_iter().for_each(|effect| daemon.act(effect));
+        if let Some(error) = not_saved {
+            daemon.save_failed(&error);
+        }
+        daemon
     }
 }
 
 impl Kept {
+    /// A card that is full, or can't be read or written just now, is waited for with open doors: only a daemon that
+    /// lives makes room.
     fn load(config: &Config) -> Result<Kept> {
+        let now = Now { mono: Duration::ZERO, wall: super::wall(SystemTime::now()) };
+        let space = space::Space::look(config);
+        let load = |rows| State::load(rows, config.policy.clone(), now, space.short.clone());
+        match Kept::open(config, load) {
+            Ok((store, state, first)) => Ok(Kept { store, state, space, first: first.effects, not_saved: None }),
+            Err(error) if space.short.is_some() || store::is_of_card(&error) => {
+                let (state, _) = load(Rows::default());
+                Ok(Kept { store: Store::closed()?, state, space, first: Vec::new(), not_saved: Some(error) })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open(config: &Config, load: impl Fn(Rows) -> (State, Decision)) -> Result<(Store, State, Decision)> {
         let database = config.database();
         let (mut store, mut rows) = Store::open_or_begin_anew(&database)?;
         no_number_twice(&mut rows, &config.state_dir);
-        let now = Now { mono: Duration::ZERO, wall: super::wall(SystemTime::now()) };
-        let space = space::Space::look(config);
-        let (state, first) = State::load(rows, config.policy.clone(), now, space.short.clone());
+        let (state, first) = load(rows);
         let saved = match store.save(&first.changes) {
             Err(error) if store::is_torn(&error) => store.begin_anew(&database, state.rows()),
             saved => saved,
         };
         saved.context("the state can't be saved")?;
-        Ok(Kept { store, state, space, first: first.effects })
+        Ok((store, state, first))
     }
 }
 

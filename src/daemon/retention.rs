@@ -77,7 +77,7 @@ impl Daemon {
     /// Removes what may go, if it is time; files in a thread of its own, since a large tree takes a while.
     pub(super) fn sweep(&mut self) {
         let now = self.now();
-        if self.forget_at <= now.mono {
+        if self.forget_at <= now.mono && self.save_again_at.is_none() {
             let wall = now.wall - HISTORY_AGE_MAX_SECONDS;
             let more = self.store.forget(wall, HISTORY_BYTES_MAX).unwrap_or_else(|error| {
                 log::warn!("old history stays: {error:#}");

@@ -56,8 +56,7 @@ impl Daemon {
         let mut lights = Lights::open(&config.lights).remembered_in(&config.state_dir);
         let opened = with_lamp(&mut lights, started, config.self_test, || Opened::open(&mut config))?;
         let (addresses, outbox) = (opened.addresses, opened.outbox.clone());
-        let (mut daemon, first) = opened.into_daemon(config, extras, started, lights, lock);
-        first.into_iter().for_each(|effect| daemon.act(effect));
+        let mut daemon = opened.into_daemon(config, extras, started, lights, lock);
         daemon.announce(addresses);
         Ok((daemon, addresses, outbox))
     }

@@ -69,6 +69,18 @@ impl Store {
         open().map_err(|error| with_cure(error, &format!("the database {} can't be opened", path.display())))
     }
 
+    /// One in which nothing is and nothing lasts, in place of a database that can't be opened yet.
+    ///
+    /// # Errors
+    /// There is no memory.
+    pub fn closed() -> Result<Store> {
+        Ok(Store { connection: Connection::open_in_memory()?, set_aside: false })
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.connection.path().is_some_and(|path| !path.is_empty())
+    }
+
     /// Opens the database and loads what State keeps. A torn one is set aside, not thrown away, and a new one begun:
     /// GitHub knows which pull requests are open, so that catching up makes good for most of it.
     ///
@@ -172,6 +184,11 @@ pub fn is_torn(error: &anyhow::Error) -> bool {
         Some(None) => true,
         None => error.chain().any(|e| e.is::<serde_json::Error>()),
     }
+}
+
+/// Whether the card is to blame: it is full, or can't be read or written just now.
+pub fn is_of_card(error: &anyhow::Error) -> bool {
+    matches!(sqlite_code(error), Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
 }
 
 /// Renames the database and what SQLite keeps beside it.

@@ -307,7 +307,7 @@ fn what_builds_have_filled_the_disk_with_goes_by_itself() {
 }
 
 #[test]
-fn a_start_on_a_full_disk_says_so_and_loses_nothing() {
+fn a_start_on_a_full_disk_says_so_waits_for_room_and_loses_nothing() {
     let Some(disk) = Disk::mount() else { return };
     let mut scene = disk.scene(&[("test", WAITS)]);
     let (sha, id) = scene.open(1);
@@ -315,13 +315,39 @@ fn a_start_on_a_full_disk_says_so_and_loses_nothing() {
     scene.daemon.wait_build(id, "running");
     scene.daemon.sigkill();
     let filler = disk.fill(0);
-    let started = scene.daemon.cli(&["run"]);
-    assert_eq!(started.code, Some(1), "{}", started.stderr);
-    assert!(started.stderr.contains("disk"), "{}", started.stderr);
-    fs::remove_file(filler).unwrap();
     scene.power_cut();
+    scene.daemon.wait_for_stdout(&cannot_tell("nothing can be saved"));
+    assert!(scene.daemon.get_text("/", &[]).text().contains("nothing can be saved"));
+    let (guid, payload) = (fresh_guid(), pull("opened", APP, 2, &scene.commit(2, &[]), 0).json());
+    assert_eq!(deliver(&scene, &guid, &payload).status, 503);
+    scene.daemon.wait_for_log("still nothing can be saved");
+    fs::remove_file(filler).unwrap();
+    scene.daemon.wait_for_log("saving works again");
+    scene.cues.hear(&sha);
     scene.cues.go();
     scene.shown(&sha, "test", "success");
-    scene.daemon.sigterm();
+    assert_eq!(scene.daemon.wait_build(id, "success")["attempt"], 2);
+    let second = deliver_until_saved(&scene, &guid, &payload);
+    scene.cues.go();
+    scene.daemon.wait_build(second, "success");
+    assert_eq!(scene.daemon.sigterm().code(), Some(0));
+    is_sound(&disk);
+}
+
+#[test]
+fn what_a_build_has_filled_the_disk_with_goes_by_itself_after_a_cut_as_well() {
+    let Some(disk) = Disk::mount() else { return };
+    let mut scene = disk.scene(&[("test", "true"), ("leave", "echo $HOME > @say")]);
+    let (sha, _) = scene.open(1);
+    scene.shown(&sha, "leave", "success");
+    let home = PathBuf::from(scene.cues.hear("home"));
+    scene.daemon.sigkill();
+    disk.fill_with(&home.join("much"), 0);
+    scene.power_cut();
+    scene.daemon.wait_for_log("acme__app-0, which is not needed");
+    scene.daemon.wait_for_log("saving works again");
+    let (later, _) = scene.open(7);
+    scene.shown(&later, "leave", "success");
+    assert_eq!(scene.daemon.sigterm().code(), Some(0));
     is_sound(&disk);
 }
