@@ -64,14 +64,23 @@ pub struct CatchUp {
     pub(super) unlisted: BTreeMap<String, Duration>,
     /// Pull requests of which the first list told: built unless GitHub shows their end, and not known before.
     pub(super) undecided: BTreeMap<PullKey, PullPayload>,
-    /// Questions that GitHub does not answer: since when, and its last words.
-    failing: BTreeMap<LookUp, (Duration, String)>,
+    /// Questions that GitHub does not answer.
+    failing: BTreeMap<LookUp, Failing>,
     /// When GitHub last answered, whatever it was.
     answered_at: Duration,
     /// When a repository was last heard of, by a delivery or a list: until then its heads are known as they were.
     heard: BTreeMap<String, Duration>,
     /// What the token may not ask, by repository, in words. What it may ask says nothing about what it may post.
     refused: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Failing {
+    since: Duration,
+    /// GitHub's last words.
+    error: String,
+    /// Others were answered meanwhile, and must not wait for it.
+    alone: bool,
 }
 
 impl CatchUp {
@@ -148,15 +157,16 @@ impl CatchUp {
 
     /// Whether nothing was answered since a question was not.
     pub fn is_silent(&self) -> bool {
-        self.failing.values().any(|(since, _)| *since >= self.answered_at)
+        self.failing.values().any(|f| f.since >= self.answered_at)
     }
 
-    pub fn wake_at(&self, policy: &Policy, now: Duration) -> Option<Duration> {
-        let silences = self.failing.values().map(|(since, _)| *since + SILENCE_MAX);
+    /// When something is due. `hurried`: as in [`next`](Self::next).
+    pub fn wake_at(&self, policy: &Policy, hurried: bool, now: Duration) -> Option<Duration> {
+        let silences = self.failing.values().map(|f| f.since + SILENCE_MAX);
         let heard = self.heard.iter().filter(|(repository, _)| policy.on_lamp(repository));
         let silences = silences.chain(heard.map(|(_, at)| *at + HEARD_MAX)).filter(|at| *at > now);
-        let next = self.due.values().min().filter(|_| self.in_flight.is_none());
-        silences.chain(next.map(|at| self.paused_until.max(*at))).min()
+        let waits = self.due.iter().filter(|(what, _)| self.in_flight.is_none() && !(hurried && what.may_wait()));
+        silences.chain(waits.map(|(_, at)| self.paused_until.max(*at)).min()).min()
     }
 
     /// Why the pull requests known here may not be all there are, of those that the lamp is about.
@@ -167,9 +177,8 @@ impl CatchUp {
         // Statuses of ours, deliveries and people's rights are asked as well, but the lamp does not hang on them.
         let tells = |what: &LookUp| matches!(what, LookUp::Pulls { .. } | LookUp::External { .. });
         let of_lamp = |what: &LookUp| tells(what) && policy.on_lamp(what.repository());
-        let long = |what: &LookUp, since: Duration| of_lamp(what) && now >= since + SILENCE_MAX;
-        if let Some((_, (_, error))) = self.failing.iter().find(|(what, (since, _))| long(what, *since)) {
-            return Some(format!("GitHub can't be asked: {error}"));
+        if let Some((_, long)) = self.failing.iter().find(|(what, f)| of_lamp(what) && now >= f.since + SILENCE_MAX) {
+            return Some(format!("GitHub can't be asked: {}", long.error));
         }
         let is_unheard =
             |(repository, at): &(&String, &Duration)| policy.on_lamp(repository) && now >= **at + HEARD_MAX;
@@ -181,16 +190,30 @@ impl CatchUp {
         self.touched.get(key).is_some_and(|at| *at + LAG_MAX >= self.asked_at)
     }
 
-    fn next(&mut self, now: Duration) -> Option<LookUp> {
+    fn fail(&mut self, what: &LookUp, error: String, now: Duration) {
+        let failing = self.failing.entry(what.clone()).or_insert(Failing { since: now, ..Failing::default() });
+        failing.alone |= failing.since < self.answered_at;
+        failing.error = error;
+    }
+
+    /// Of all that is due: first what people wait for and what tells of everything else, then the heads, of which there may
+    /// be a thousand, and of them first those that may have to be built. What fails alone takes its turn with them, and in
+    /// silence all take turns. While posts are `hurried` only the first.
+    fn next(&self, hurried: bool, now: Duration) -> Option<LookUp> {
         if self.in_flight.is_some() || self.paused_until > now {
             return None;
         }
-        let (what, _) = self.due.iter().filter(|(_, at)| **at <= now).min_by_key(|(_, at)| **at)?;
-        let what = what.clone();
-        self.due.remove(&what);
-        self.in_flight = Some(what.clone());
-        self.overtaken = false;
-        Some(what)
+        let undecided: BTreeSet<&str> = self.undecided.values().map(|p| p.head_sha.as_str()).collect();
+        let silent = self.is_silent();
+        let rank = |what: &LookUp| match what {
+            what if silent || self.failing.get(what).is_some_and(|f| f.alone) => 3,
+            LookUp::Pulls { .. } | LookUp::Permission { .. } => 0,
+            LookUp::Deliveries { .. } => 1,
+            LookUp::Statuses { sha, .. } if undecided.contains(sha.as_str()) => 2,
+            LookUp::Statuses { .. } | LookUp::External { .. } => 3,
+        };
+        let due = self.due.iter().filter(|(what, at)| **at <= now && !(hurried && what.may_wait()));
+        due.min_by_key(|(what, at)| (rank(what), **at)).map(|(what, _)| what.clone())
     }
 }
 
@@ -198,10 +221,18 @@ impl State {
     /// Asks the next question that is due.
     pub(super) fn ask(&mut self, now: Now) {
         self.catch_up.want(&self.watched(), |what| matches!(what, LookUp::External { .. }), now.mono);
-        if let Some(what) = self.catch_up.next(now.mono) {
+        let hurried = self.outbox.is_hurried(&self.rows, now.mono);
+        while let Some(what) = self.catch_up.next(hurried, now.mono) {
+            self.catch_up.due.remove(&what);
+            if !self.is_of_interest(&what) {
+                self.catch_up.failing.remove(&what);
+                continue;
+            }
             if matches!(what, LookUp::Pulls { .. }) {
                 self.catch_up.asked_at = now.mono;
             }
+            self.catch_up.in_flight = Some(what.clone());
+            self.catch_up.overtaken = false;
             self.effects.push(Effect::LookUp(what));
         }
     }
@@ -259,7 +290,7 @@ impl State {
     }
 
     fn found(&mut self, now: Now, what: LookUp, found: Found) {
-        let failed_since = self.catch_up.failing.remove(&what).map(|(since, _)| since);
+        let failed_since = self.catch_up.failing.remove(&what).map(|f| f.since);
         if failed_since.is_some() {
             self.outbox.reached(now.mono);
         }
@@ -319,7 +350,7 @@ impl State {
     fn not_answered(&mut self, now: Now, what: LookUp, error: String, wait: Option<Duration>) {
         let again = now.mono + wait.unwrap_or(RETRY).clamp(RETRY, WAIT_MAX);
         self.catch_up.pause(again);
-        self.catch_up.failing.entry(what.clone()).or_insert((now.mono, String::new())).1 = error;
+        self.catch_up.fail(&what, error, now.mono);
         self.ask_again(what, again);
     }
 
@@ -327,7 +358,7 @@ impl State {
     fn not_told(&mut self, now: Now, what: LookUp, error: String) {
         if matches!(what, LookUp::External { .. }) {
             // Nobody knows what others say: the lamp must not guess.
-            self.catch_up.failing.entry(what.clone()).or_insert((now.mono, String::new())).1 = error;
+            self.catch_up.fail(&what, error, now.mono);
             return self.ask_again(what, now.mono + LIST_BEAT_ALONE);
         }
         self.catch_up.failing.remove(&what);
@@ -366,20 +397,23 @@ impl State {
         }
     }
 
-    /// Nobody needs to know any more what a head shows that has moved on.
     fn ask_again(&mut self, what: LookUp, at: Duration) {
-        let is_head = match &what {
+        if self.is_of_interest(&what) {
+            self.catch_up.due.insert(what, at);
+        } else {
+            self.catch_up.failing.remove(&what);
+        }
+    }
+
+    /// Nobody needs to know any more what a head shows that has moved on.
+    fn is_of_interest(&self, what: &LookUp) -> bool {
+        match what {
             LookUp::Statuses { sha, .. } | LookUp::External { sha, .. } => {
                 let mut undecided = self.catch_up.undecided.values();
                 let mut open = self.rows.pulls.values().filter(|p| p.open);
                 undecided.any(|p| p.head_sha == *sha) || open.any(|p| p.head_sha == *sha)
             }
             _ => true,
-        };
-        if is_head {
-            self.catch_up.due.insert(what, at);
-        } else {
-            self.catch_up.failing.remove(&what);
         }
     }
 }
@@ -389,6 +423,11 @@ pub(super) fn statuses(key: &PullKey, sha: &str) -> LookUp {
 }
 
 impl LookUp {
+    /// Whether a hundred statuses may be told first.
+    fn may_wait(&self) -> bool {
+        !matches!(self, LookUp::Pulls { .. } | LookUp::Permission { .. })
+    }
+
     pub(super) fn repository(&self) -> &str {
         match self {
             LookUp::Pulls { repository } | LookUp::Deliveries { repository } => repository,

@@ -31,10 +31,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// While more waits than may go at once they go this far apart, and all but ends wait until nothing has ended for so
 /// long: a build that ends meanwhile needs one word, not two. But a hundred heads are to be told of within a minute, less
-/// the time it takes to notice that GitHub is back.
+/// the time it takes to notice that GitHub is back, and that the calls take which are a long way under way.
 const CROWD_SPACING: Duration = Duration::from_millis(200);
 const CROWD_LULL: Duration = POST_SPACING;
-const CROWD_MAX: Duration = Duration::from_secs(55);
+const CROWD_MAX: Duration = Duration::from_secs(50);
 
 /// Unreachable for longer than this, pilotlight says that it can't tell. A blip is no news.
 pub const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -153,10 +153,13 @@ impl Outbox {
         if self.in_flight.is_some() {
             return self.silence_ends(now);
         }
-        let (closed, lull) = (self.closed_until(now).filter(|t| *t > now), self.lull_until());
-        let waiting =
-            unsettled(rows).map(|(b, check)| self.held_until(b, check, lull).max(closed).unwrap_or(now)).min();
-        [waiting, self.silence_ends(now)].into_iter().flatten().min()
+        [self.next_at(rows, now), self.silence_ends(now)].into_iter().flatten().min()
+    }
+
+    /// Whether a question to GitHub now would make a crowd wait: one call is made at a time.
+    pub fn is_hurried(&self, rows: &Rows, now: Duration) -> bool {
+        let is_soon = || self.next_at(rows, now).is_some_and(|at| at <= now + CROWD_SPACING);
+        self.crowd.is_some() && (self.in_flight.is_some() || is_soon())
     }
 
     /// Whether GitHub has heard all there is to say, or can't hear it now.
@@ -192,6 +195,12 @@ impl Outbox {
         }
         self.crowd = None;
         self.outage = Some(Outage { since, tries: tries + 1, retry_at, error: error.to_owned() });
+    }
+
+    /// When the next post may go, once none is under way.
+    fn next_at(&self, rows: &Rows, now: Duration) -> Option<Duration> {
+        let (closed, lull) = (self.closed_until(now).filter(|t| *t > now), self.lull_until());
+        unsettled(rows).map(|(b, check)| self.held_until(b, check, lull).max(closed).unwrap_or(now)).min()
     }
 
     /// Until when one status is held back, for reasons of its own or in a crowd.

@@ -160,8 +160,9 @@ impl State {
     pub fn wake_at(&self, now: Now) -> Option<Duration> {
         let starts = if self.may_start() { self.queue.wake_at(&self.rows, &self.policy) } else { None };
         let posts = self.outbox.wake_at(&self.rows, now.mono);
-        let asks =
-            [self.catch_up.wake_at(&self.policy, now.mono), self.asks.wake_at(now.mono)].into_iter().flatten().min();
+        let hurried = self.outbox.is_hurried(&self.rows, now.mono);
+        let questions = self.catch_up.wake_at(&self.policy, hurried, now.mono);
+        let asks = [questions, self.asks.wake_at(now.mono)].into_iter().flatten().min();
         let asks = asks.filter(|_| self.stopping.is_none());
         let stuck = self.queue.active.values().map(|a| a.overdue_at).filter(|at| *at > now.mono).min();
         let stop = self.stopping.map(|s| s.exit_at.unwrap_or(s.interrupt_at));

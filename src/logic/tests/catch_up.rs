@@ -62,10 +62,10 @@ fn a_crash_between_the_first_list_and_its_statuses_loses_no_head() {
         61s asks shown
         61s crash
             lamp dark: No pull request yet; list of acme/app?
+            deliveries of acme/app?
             statuses of 1a2b?
         62s asks about 1a2b work
             lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight; statuses of 3c4d?
-            deliveries of acme/app?
     "#]]);
 }
 
@@ -79,12 +79,12 @@ fn a_blip_during_the_first_look_loses_no_head() {
         61s asks shown
         62s reload
             list of acme/app?
+            deliveries of acme/app?
             statuses of 1a2b?
         (1m 7s)
             statuses of 3c4d?
             lamp yellow: acme/app#8 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight; statuses of 5e6f?
-            lamp yellow: acme/app#9 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight; deliveries of acme/app?
-            statuses of 1a2b?
+            lamp yellow: acme/app#9 is queued; post #2 pilotlight: pending, Queued; start #2 pilotlight; statuses of 1a2b?
         (1m 12s)
             statuses of 1a2b?
         (1m 17s)
@@ -126,10 +126,10 @@ fn a_blip_during_the_first_look_loses_no_head() {
         (2m 42s)
             statuses of 1a2b?
             lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight; list of acme/app?
+            deliveries of acme/app?
             statuses of 1a2b?
             statuses of 3c4d?
             statuses of 5e6f?
-            deliveries of acme/app?
         170s wait
     "#]]);
 }
@@ -160,12 +160,12 @@ fn nothing_that_has_ended_is_run_again() {
             list of acme/app?
         60s crash
             lamp red: acme/app#7 failed; list of acme/app?
-            statuses of 1a2b?
             deliveries of acme/app?
+            statuses of 1a2b?
         61s reload
             list of acme/app?
-            statuses of 1a2b?
             deliveries of acme/app?
+            statuses of 1a2b?
         70s listed acme/app #7:1a2b
         (2m 1s)
             list of acme/app?
@@ -186,17 +186,19 @@ fn what_github_shows_and_we_would_not_is_told_again_once() {
         2s shown 1a2b pilotlight pending Running
         3s crash
             lamp green: acme/app#7 passed; list of acme/app?
+            deliveries of acme/app?
             statuses of 1a2b?
-            post #1 pilotlight: success, Passed in 41s; deliveries of acme/app?
+            post #1 pilotlight: success, Passed in 41s
         4s shown 1a2b
         5s crash
             lamp green: acme/app#7 passed; list of acme/app?
+            deliveries of acme/app?
             statuses of 1a2b?
-            post #1 pilotlight: success, Passed in 41s; deliveries of acme/app?
+            post #1 pilotlight: success, Passed in 41s
         6s crash
             lamp green: acme/app#7 passed; list of acme/app?
-            statuses of 1a2b?
             deliveries of acme/app?
+            statuses of 1a2b?
     "#]]);
 }
 
@@ -233,8 +235,8 @@ fn failed_deliveries_ask_for_one_list_and_are_handled_once() {
         600s wait
         610s crash
             lamp yellow: acme/app#7 is queued; start #1 pilotlight; list of acme/app?
-            statuses of 1a2b?
             deliveries of acme/app?
+            statuses of 1a2b?
         611s wait
     "#]]);
 }
@@ -294,13 +296,107 @@ fn an_answer_that_a_post_overtook_is_asked_for_again() {
         1s asks about statuses hang
         1s reload
             list of acme/app?
+            deliveries of acme/app?
             statuses of 1a2b?
         2s passes #1
             lamp blinking yellow: acme/app#7 is running
             post #1 pilotlight: pending, Running
             lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
         3s asks about statuses work
+            statuses of 1a2b?
+    "#]]);
+}
+
+#[test]
+fn a_list_and_people_wait_for_no_head() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+        1s passes #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: success, Passed in 41s
+            start #2 pilotlight
+        2s passes #2
+            lamp blinking yellow: acme/app#8 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
+        3s listed acme/app #7:1a2b@0 #8:3c4d@0
+        4s asks shown
+        4s asks about 1a2b hang
+        5s crash
+            lamp green: acme/app#8 passed; list of acme/app?
             deliveries of acme/app?
             statuses of 1a2b?
+        66s comment acme/app#7 by alice /cancel
+            200 Understood /cancel by alice: it counts if GitHub says that alice may write there
+        67s asks about 1a2b work
+            list of acme/app?
+            may alice write?
+            log: /cancel by alice on acme/app#7: nothing waits or runs; statuses of 3c4d?
+    "#]]);
+}
+
+#[test]
+fn heads_do_not_wait_for_a_list_that_always_fails() {
+    check(expect![[r#"
+        with repositories=acme/app,acme/lib
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+        1s passes #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: success, Passed in 41s
+            start #2 pilotlight
+        2s passes #2
+            lamp blinking yellow: acme/app#8 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
+        3s listed acme/app #7:1a2b@0 #8:3c4d@0
+        4s shown 3c4d
+        4s asks shown
+        4s asks about lib fail 502
+        5s crash
+            lamp green: acme/app#8 passed; list of acme/app?
+            list of acme/lib?
+        (10s)
+            statuses of 1a2b?
+            list of acme/lib?
+        (15s)
+            deliveries of acme/app?
+            deliveries of acme/lib?
+        (20s)
+            statuses of 3c4d?
+            post #2 pilotlight: success, Passed in 41s; deliveries of acme/lib?
+        (25s)
+            list of acme/lib?
+        (30s)
+            deliveries of acme/lib?
+        30s wait
+    "#]]);
+}
+
+#[test]
+fn what_was_a_head_when_github_went_away_is_asked_about_no_more() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+        1s passes #1
+            post #1 pilotlight: pending, Running
+            post #1 pilotlight: success, Passed in 41s
+            start #2 pilotlight
+        2s passes #2
+            lamp blinking yellow: acme/app#8 is running
+            post #2 pilotlight: pending, Running
+            lamp green: acme/app#8 passed; post #2 pilotlight: success, Passed in 41s
+        3s listed acme/app #7:5e6f
+        4s asks shown
+        5s crash
+            lamp green: acme/app#8 passed; list of acme/app?
+            lamp yellow: acme/app#7 is queued; post #3 pilotlight: pending, Queued; start #3 pilotlight; deliveries of acme/app?
     "#]]);
 }

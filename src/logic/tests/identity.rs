@@ -97,9 +97,10 @@ fn what_was_renamed_is_built_on_by_its_list() {
         80s listed acme/web id=774 #7:3c4d
         80s reload repositories=acme/web
             lamp dark: No pull request yet; list of acme/web?
+            deliveries of acme/web?
             statuses of 3c4d?
             statuses of 3c4d?
-            lamp yellow: acme/web#7 is queued; post #3 pilotlight: pending, Queued; deliveries of acme/web?
+            lamp yellow: acme/web#7 is queued; post #3 pilotlight: pending, Queued
         90s passes #2
             post #2 pilotlight: pending, Running
             post #2 pilotlight: success, Passed in 41s

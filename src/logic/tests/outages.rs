@@ -55,8 +55,9 @@ fn after_an_outage_everything_is_looked_at_again() {
         (3m 25s)
             list of acme/app?
             lamp green: acme/app#7 passed; list of acme/app?
+            deliveries of acme/app?
             statuses of 1a2b?
-            post #1 pilotlight: success, Passed in 41s; deliveries of acme/app?
+            post #1 pilotlight: success, Passed in 41s
         (4m 25s)
             list of acme/app?
         (5m 25s)
@@ -188,9 +189,9 @@ fn a_pause_that_github_asks_for_holds_for_questions_and_posts() {
             list of acme/app?
             lamp yellow: acme/app#7 is queued; list of acme/app?
             list of acme/lib?
-            statuses of 1a2b?
             deliveries of acme/app?
             deliveries of acme/lib?
+            statuses of 1a2b?
         160s wait
         170s posts fail 429 wait=200s
         171s started #1
@@ -224,8 +225,8 @@ fn a_token_that_is_refused_pauses_and_a_new_one_heals() {
         131s reload
             list of acme/app?
             lamp red+yellow: Can't tell: GitHub refuses the token for acme/lib: 401 Bad credentials; list of acme/lib?
-            lamp yellow: acme/app#7 is queued; statuses of 1a2b?
-            deliveries of acme/app?
+            lamp yellow: acme/app#7 is queued; deliveries of acme/app?
             deliveries of acme/lib?
+            statuses of 1a2b?
     "#]]);
 }
