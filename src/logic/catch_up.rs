@@ -32,7 +32,7 @@ pub const HEARD_MAX: Duration = Duration::from_secs(300);
 const HEAD_SPACING: Duration = Duration::from_secs(10);
 
 /// Heads that are built of a repository that was never listed, the last touched first; the others when they are
-/// touched or asked for. A Pi should not spend its first day on old pull requests.
+/// touched or asked for, or show a word of ours that was forgotten. A Pi should not spend its first day on old pull requests.
 pub(super) const FIRST_HEADS_MAX: usize = 10;
 
 /// Pull requests on one page. Each may bring 65,536 characters of description beside its 20 KB, and a page must be
@@ -284,8 +284,7 @@ impl State {
     }
 
     fn look_at_heads(&mut self, now: Now) {
-        let open = self.rows.pulls.values().filter(|p| p.open && p.last_build.is_some());
-        let looks = open.map(|p| (statuses(&p.key(), &p.head_sha), now.mono));
+        let looks = self.rows.pulls.values().filter(|p| p.open).map(|p| (statuses(&p.key(), &p.head_sha), now.mono));
         self.catch_up.due.extend(looks);
     }
 
@@ -333,6 +332,7 @@ impl State {
             }
             (LookUp::Statuses { repository, sha }, Found::Statuses(shown)) => {
                 self.decide_first(now, &repository, &sha, &shown);
+                self.take_over(now, &repository, &sha, &shown);
                 self.mend(&repository, &sha, &shown);
             }
             (LookUp::External { repository, sha }, Found::Statuses(shown)) => {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::build::{Build, BuildState};
 use super::catch_up::{FIRST_HEADS_MAX, PAGE_PULLS, statuses};
 use super::event::{DeliveryKey, LookUp, Now, PullPayload, Shown, StatusState};
-use super::policy::CheckSource;
+use super::policy::{CheckSource, RepositoryPolicy};
 use super::rows::{KnownDelivery, Pull, PullKey};
 use super::state::{Row, State};
 
@@ -27,7 +27,10 @@ impl State {
                 None if seen && !self.catch_up.undecided.contains_key(&key) => {
                     self.take_in(now, &key, payload.clone());
                 }
-                None if first_time && first == FIRST_HEADS_MAX => self.keep_pull(payload.clone().into_pull(&key, None)),
+                None if first_time && first == FIRST_HEADS_MAX => {
+                    self.catch_up.due.entry(statuses(&key, &payload.head_sha)).or_insert(now.mono);
+                    self.keep_pull(payload.clone().into_pull(&key, None));
+                }
                 None => {
                     first += 1;
                     self.catch_up.due.entry(statuses(&key, &payload.head_sha)).or_insert(now.mono);
@@ -75,10 +78,7 @@ impl State {
         let ended = |context: &str| {
             shown.iter().any(|s| s.context.eq_ignore_ascii_case(context) && s.state != StatusState::Pending)
         };
-        // What heads name is not known: whatever is pending may be ours.
-        let none_pending =
-            policy.check_source == CheckSource::Box || shown.iter().all(|s| s.state != StatusState::Pending);
-        let all_ended = none_pending && policy.checks.iter().all(|c| ended(&c.context));
+        let all_ended = !policy.is_pending(shown) && policy.checks.iter().all(|c| ended(&c.context));
         let is_asked =
             |(key, p): &(&PullKey, &PullPayload)| p.head_sha == sha && key.0.eq_ignore_ascii_case(repository);
         let decided: Vec<_> = self.catch_up.undecided.iter().filter(is_asked).map(|(key, _)| key.clone()).collect();
@@ -88,6 +88,20 @@ impl State {
                 true => self.keep_pull(payload.into_pull(&key, None)),
                 false => _ = self.take_in(now, &key, payload),
             }
+        }
+    }
+
+    /// A head that was never built here, and GitHub shows that we would: the memory of that is lost, and nobody else will
+    /// ever end it.
+    pub(super) fn take_over(&mut self, now: Now, repository: &str, sha: &str, shown: &[Shown]) {
+        let is_it = |name: &str, head: &str| head == sha && name.eq_ignore_ascii_case(repository);
+        let is_ours = self.policy.repository(repository).is_some_and(|policy| policy.is_pending(shown));
+        if !is_ours || self.rows.builds.values().any(|b| is_it(&b.repository, &b.sha)) {
+            return;
+        }
+        let never_built = |p: &&Pull| p.open && p.last_build.is_none() && is_it(&p.repository, &p.head_sha);
+        for key in self.rows.pulls.values().filter(never_built).map(Pull::key).collect::<Vec<_>>() {
+            self.build_head(now, &key, false);
         }
     }
 
@@ -118,5 +132,16 @@ impl State {
             self.rows.deliveries.insert(key.clone(), KnownDelivery { at: now.wall, build: None, ask: None });
             self.change(Row::Delivery(key));
         }
+    }
+}
+
+impl RepositoryPolicy {
+    /// Whether a check of ours is pending, as GitHub shows it. What heads name is not known: whatever is pending may be ours.
+    fn is_pending(&self, shown: &[Shown]) -> bool {
+        let is_ours = |s: &Shown| {
+            self.check_source != CheckSource::Box
+                || self.checks.iter().any(|c| c.context.eq_ignore_ascii_case(&s.context))
+        };
+        shown.iter().any(|s| s.state == StatusState::Pending && is_ours(s))
     }
 }
