@@ -68,6 +68,8 @@ struct Crowd {
 struct Outage {
     since: Duration,
     tries: u32,
+    /// How often GitHub said for how long.
+    limits: u32,
     retry_at: Duration,
     error: String,
 }
@@ -187,14 +189,19 @@ impl Outbox {
     }
 
     fn unreachable(&mut self, error: &str, wait: Option<Duration>, now: Duration) {
-        let (since, tries) = self.outage.as_ref().map_or((now, 0), |o| (o.since, o.tries));
-        let backoff = RETRY_FIRST.saturating_mul(1 << tries.min(16)).min(RETRY_LAST);
-        let retry_at = now + wait.map_or(backoff, |asked| asked.clamp(RETRY_FIRST, WAIT_MAX));
+        let known = self.outage.take();
+        let (since, tries, limits) = known.map_or((now, 0, 0), |o| (o.since, o.tries, o.limits));
+        let doubled = |first: Duration, times: u32| first.saturating_mul(1 << times.min(16));
+        let backoff = doubled(RETRY_FIRST, tries).min(RETRY_LAST);
+        // A limit that still holds after the time that was named: GitHub wants growing waits then.
+        let growing = if limits > 0 { doubled(RETRY_LAST, limits) } else { RETRY_FIRST };
+        let retry_at = now + wait.map_or(backoff, |asked| asked.max(growing).min(WAIT_MAX));
         if wait.is_some() {
             self.pause(retry_at);
         }
         self.crowd = None;
-        self.outage = Some(Outage { since, tries: tries + 1, retry_at, error: error.to_owned() });
+        let limits = limits + u32::from(wait.is_some());
+        self.outage = Some(Outage { since, tries: tries + 1, limits, retry_at, error: error.to_owned() });
     }
 
     /// When the next post may go, once none is under way.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::build::{Build, BuildId, BuildState, Check, CheckEnd, CheckState};
 use super::event::{BuildEvent, BuildNews, Effect, Job, JobCheck, Now, Post, PostOutcome};
 use super::outbox::WAIT_MAX;
-use super::queue::{Active, FETCH_RETRIES, Retry, WORKER_RETRY, hold_max};
+use super::queue::{Active, FETCH_RETRIES, FETCH_RETRIES_MAX, Retry, WORKER_RETRY, hold_max};
 use super::state::{Row, State};
 use super::wording;
 
@@ -128,13 +128,15 @@ impl State {
     }
 
     fn not_fetched(&mut self, now: Now, id: BuildId, error: &str) {
-        let fetches = self.queue.retries.get(&id).map_or(0, |r| r.fetches);
+        let failed = self.queue.retries.get(&id).filter(|r| r.fetches > 0);
+        let (fetches, since) = failed.map_or((0, now.mono), |r| (r.fetches, r.since));
+        let next = FETCH_RETRIES.get(fetches).filter(|_| now.mono < since + FETCH_RETRIES_MAX);
         let last = FETCH_RETRIES.last().filter(|_| self.outbox.is_silent() || self.catch_up.is_silent());
         // While GitHub itself is out of reach the head may well be there: nobody should have to ask again later.
-        let Some(delay) = FETCH_RETRIES.get(fetches).or(last) else {
+        let Some(delay) = next.or(last) else {
             return self.finished(now, id, Some(&wording::fetch_failed(error)));
         };
-        self.queue.retries.insert(id, Retry { fetches: fetches + 1, not_before: now.mono + *delay });
+        self.queue.retries.insert(id, Retry { fetches: fetches + 1, since, not_before: now.mono + *delay });
         let Some(build) = self.rows.builds.get_mut(&id) else { return };
         let words = wording::waiting_for_fetch(&build.sha);
         for check in build.checks.iter_mut().filter(|c| c.state == CheckState::Queued) {

@@ -36,6 +36,9 @@ pub fn hold_max(timeouts: impl Iterator<Item = Duration>) -> Duration {
     timeouts.fold(BESIDE_CHECKS, |sum, timeout| sum + timeout + BESIDE_EACH_CHECK)
 }
 
+/// A head that could not be fetched for so long is given up before the last of these: each try may take minutes.
+pub const FETCH_RETRIES_MAX: Duration = Duration::from_secs(300);
+
 /// The builds that builders hold, and those that wait for a moment to be tried again.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
@@ -57,7 +60,9 @@ pub struct Active {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Retry {
+    /// How often it could not be fetched, and since when.
     pub fetches: usize,
+    pub since: Duration,
     pub not_before: Duration,
 }
 

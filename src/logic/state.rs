@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::build::{BuildId, BuildState, CheckState};
+use super::build::{BuildId, BuildState, Check, CheckState};
 use super::catch_up::CatchUp;
 use super::comments::Asks;
 use super::event::{Answer, Change, Decision, DeliveryKey, Effect, Event, Now, ReplyId};
@@ -95,9 +95,7 @@ impl State {
         };
         state.take_up_interrupted(now);
         state.fit_to_policy(now);
-        if state.disk.is_some() {
-            state.say_why_builds_wait();
-        }
+        state.say_why_builds_wait();
         state.look_again(now);
         let decision = state.decide(now);
         (state, decision)
@@ -347,12 +345,16 @@ impl State {
 
     /// A queued build tells whether it waits for a place or for disk space.
     fn say_why_builds_wait(&mut self) {
-        let words = if self.disk.is_some() { wording::NO_SPACE } else { wording::QUEUED };
+        let (is_short, words) = match self.disk {
+            Some(_) => (true, wording::NO_SPACE),
+            None => (false, wording::QUEUED),
+        };
+        let is_wrong = |check: &Check| (check.description == wording::NO_SPACE) != is_short;
         let waits =
             |b: &&mut super::build::Build| b.state == BuildState::Queued && !self.queue.active.contains_key(&b.id);
         let mut changed = Vec::new();
         for build in self.rows.builds.values_mut().filter(waits) {
-            for check in build.checks.iter_mut().filter(|c| c.state == CheckState::Queued && c.description != words) {
+            for check in build.checks.iter_mut().filter(|c| c.state == CheckState::Queued && is_wrong(c)) {
                 words.clone_into(&mut check.description);
                 changed.push(build.id);
             }

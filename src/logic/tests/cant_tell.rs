@@ -72,6 +72,20 @@ fn a_full_disk_is_told_at_once_and_nothing_starts() {
 }
 
 #[test]
+fn what_waited_for_space_says_so_no_more_after_a_start_with_room() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        0s pull acme/app#8 opened 3c4d
+            202 #2 Accepted as build 2; lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued
+        1s disk full
+            lamp red+yellow: Can't tell: no space left; post #2 pilotlight: pending, Queued: waiting for disk space on the box
+        2s crash
+            lamp yellow: acme/app#8 is queued; post #2 pilotlight: pending, Queued; start #1 pilotlight
+    "#]]);
+}
+
+#[test]
 fn whatever_comes_to_wait_while_the_disk_is_full_says_so_at_once() {
     check(expect![[r#"
         with workers=3 repositories=acme/app,acme/lib,acme/web

@@ -7,6 +7,7 @@ mod catch_up;
 mod comments;
 mod deliveries;
 mod external;
+mod fetches;
 mod heads;
 mod identity;
 mod lamp;

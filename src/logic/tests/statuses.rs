@@ -79,6 +79,27 @@ fn github_says_when() {
 }
 
 #[test]
+fn a_limit_that_holds_on_is_asked_after_less_and_less() {
+    check(expect![[r#"
+        0s posts fail 429 wait=1m
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued (not taken); start #1 pilotlight
+        (1m)
+            lamp red+yellow: Can't tell: GitHub can't be reached: 429; post #1 pilotlight: pending, Queued (not taken)
+        (3m)
+            post #1 pilotlight: pending, Queued (not taken)
+        (7m)
+            post #1 pilotlight: pending, Queued (not taken)
+        8m wait
+        8m posts work
+        (15m)
+            post #1 pilotlight: pending, Queued
+            lamp yellow: acme/app#7 is queued
+        20m wait
+    "#]]);
+}
+
+#[test]
 fn github_can_not_ask_for_a_day() {
     check(expect![[r#"
         0s posts fail 403 wait=24h
