@@ -239,19 +239,20 @@ impl Daemon {
     }
 
     fn begin_again(&mut self, now: Now) -> anyhow::Result<Decision> {
+        let database = self.config.database();
         if self.torn {
             // What was decided and not saved is in there too: whoever was answered 503 for it finds it done.
-            self.store.begin_anew(&self.config.database(), self.state.rows())?;
+            self.store.begin_anew(&database, self.state.rows())?;
             self.torn = false;
         }
         if !self.store.is_open() {
-            (self.store, _) = Store::open_or_begin_anew(&self.config.database())?;
+            (self.store, _) = Store::open_or_begin_anew(&database)?;
         }
         let mut rows = self.store.load()?;
         start::no_number_twice(&mut rows, &self.config.state_dir);
         let (state, decision) = State::load(rows, self.config.policy.clone(), now, self.space.short.clone());
         self.store.probe()?;
-        self.store.save(&decision.changes)?;
+        self.store.save_or_begin_anew(&decision.changes, &database, state.rows())?;
         self.state = state;
         // Lists that were answered meanwhile are not in it.
         let _ = self.calls.send(Call::Forget);

@@ -144,11 +144,7 @@ impl Kept {
         let (mut store, mut rows) = Store::open_or_begin_anew(&database)?;
         no_number_twice(&mut rows, &config.state_dir);
         let (state, first) = load(rows);
-        let saved = match store.save(&first.changes) {
-            Err(error) if store::is_torn(&error) => store.begin_anew(&database, state.rows()),
-            saved => saved,
-        };
-        saved.context("the state can't be saved")?;
+        store.save_or_begin_anew(&first.changes, &database, state.rows()).context("the state can't be saved")?;
         Ok((store, state, first))
     }
 }

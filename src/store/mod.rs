@@ -141,6 +141,17 @@ impl Store {
         Ok(())
     }
 
+    /// The same; a database at `path` in which that meets something torn is begun anew with `rows`, which hold the changes.
+    ///
+    /// # Errors
+    /// As [`save`](Self::save) and [`begin_anew`](Self::begin_anew).
+    pub fn save_or_begin_anew(&mut self, changes: &[Change], path: &Path, rows: &Rows) -> Result<()> {
+        match self.save(changes) {
+            Err(error) if is_torn(&error) => self.begin_anew(path, rows),
+            saved => saved,
+        }
+    }
+
     /// Writes to the card without changing anything, to see whether [`save`](Self::save) could.
     pub fn probe(&self) -> Result<()> {
         let version: i64 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

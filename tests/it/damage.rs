@@ -16,7 +16,7 @@ use crate::support::scene::{APP, Scene, WAITS};
 const PAGE_BYTES: usize = 4096;
 
 /// A card writes these whole, and pages not.
-const SECTOR_BYTES: usize = 512;
+pub const SECTOR_BYTES: usize = 512;
 
 /// Passes where the tree is exactly the head.
 const CLEAN: &str = "test -z \"$(git status --porcelain --ignored)\" && test \"$(cat README.md)\" = 'A repository to build.' \
@@ -122,8 +122,8 @@ fn whichever_page_of_the_database_is_lost_it_goes_on() {
     assert!(set_aside > 3, "{set_aside} of {} pages", whole.len() / PAGE_BYTES);
 }
 
-/// The last sector of the first page of what SQLite calls `name`: where its first rows are.
-fn rows_of(database: &Path, name: &str) -> usize {
+/// Where the last sector of the first page of what SQLite calls `name` begins: its first rows are there.
+pub fn rows_of(database: &Path, name: &str) -> usize {
     let connection = Connection::open(database).unwrap();
     connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     let page = "SELECT rootpage FROM sqlite_master WHERE name = ?";

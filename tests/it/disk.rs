@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::damage::{SECTOR_BYTES, rows_of};
 use crate::support::PATIENCE;
 use crate::support::config::SECRET;
 use crate::support::daemon::{encode, fresh_guid, sign};
@@ -331,6 +332,32 @@ fn a_start_on_a_full_disk_says_so_waits_for_room_and_loses_nothing() {
     scene.cues.go();
     scene.daemon.wait_build(second, "success");
     assert_eq!(scene.daemon.sigterm().code(), Some(0));
+    is_sound(&disk);
+}
+
+#[test]
+fn what_can_be_read_of_a_torn_database_outlives_a_full_disk() {
+    let Some(disk) = Disk::mount() else { return };
+    let mut scene = disk.scene(&[("test", WAITS)]);
+    let (sha, id) = scene.open(1);
+    scene.cues.hear(&sha);
+    scene.daemon.wait_build(id, "running");
+    scene.daemon.sigkill();
+    let database = disk.path("state/pilotlight.db");
+    let at = rows_of(&database, "builds_state"); // only writing meets it
+    let mut torn = fs::read(&database).unwrap();
+    torn[at..][..SECTOR_BYTES].fill(0);
+    fs::write(&database, torn).unwrap();
+    let filler = disk.fill(0);
+    scene.power_cut();
+    scene.daemon.wait_for_log("still nothing can be saved");
+    fs::remove_file(filler).unwrap();
+    scene.daemon.wait_for_log("set aside as ");
+    scene.cues.hear(&sha);
+    scene.cues.go();
+    scene.shown(&sha, "test", "success");
+    assert_eq!(scene.daemon.sigterm().code(), Some(0));
+    assert_eq!(scene.daemon.log().matches("set aside as ").count(), 1);
     is_sound(&disk);
 }
 
