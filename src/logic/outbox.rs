@@ -8,6 +8,7 @@ use super::build::{Build, BuildId, Check, CheckState};
 use super::event::{Post, PostOutcome, StatusState};
 use super::policy::Policy;
 use super::rows::Rows;
+use super::wording;
 
 /// Between tries while GitHub can't be reached, if it names no time itself: doubled each time from the
 /// first to the last, so that a blip heals at once and an outage costs little.
@@ -20,8 +21,12 @@ pub const WAIT_MAX: Duration = Duration::from_secs(3900);
 /// Between tries with a token that is refused: a person must act, and may do so any minute.
 const TOKEN_RETRY: Duration = Duration::from_secs(60);
 
-/// Between tries of one status that GitHub refuses, and the tries before it is given up.
-const REFUSED_RETRY: Duration = Duration::from_secs(30);
+/// Between tries of one status that GitHub refuses: doubled each time from the first to the last, so that a hundred of
+/// them stay below the 500 writes that GitHub allows in an hour.
+const REFUSED_RETRY_FIRST: Duration = Duration::from_secs(30);
+const REFUSED_RETRY_LAST: Duration = Duration::from_secs(15 * 60);
+
+/// The tries of an end before it is given up, when nobody looks at its head any more.
 const REFUSED_TRIES_MAX: u32 = 5;
 
 /// GitHub allows 80 content writes a minute; after this many in a minute they go one a second.
@@ -48,8 +53,8 @@ pub struct Outbox {
     paused_until: Option<Duration>,
     /// Repositories where the token is refused.
     token: BTreeMap<String, (Duration, String)>,
-    /// Statuses that GitHub will not take, until when they are held back, and how often they were tried.
-    refused: BTreeMap<(BuildId, usize, StatusState), (Duration, u32)>,
+    /// Statuses that GitHub will not take.
+    refused: BTreeMap<(BuildId, usize, StatusState), Refusal>,
     /// When the last posts went, oldest first.
     sent: VecDeque<Duration>,
     /// More waits than may go at once.
@@ -62,6 +67,13 @@ struct Crowd {
     last_end: Duration,
     /// What it takes to tell all of it.
     needed: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct Refusal {
+    tries: u32,
+    retry_at: Duration,
+    error: String,
 }
 
 #[derive(Clone, Debug)]
@@ -108,8 +120,8 @@ impl Outbox {
         })
     }
 
-    /// Takes in how a post went. True when this end is given up: GitHub will never take it.
-    pub fn posted(&mut self, post: &Post, outcome: &PostOutcome, now: Duration) -> bool {
+    /// Takes in how a post went. True when this end is given up: GitHub will not take it, and nobody looks for it.
+    pub fn posted(&mut self, rows: &Rows, post: &Post, outcome: &PostOutcome, now: Duration) -> bool {
         self.in_flight = None;
         let key = (post.build, post.check, post.state);
         if let PostOutcome::Unreachable { error, wait } = outcome {
@@ -121,18 +133,20 @@ impl Outbox {
             PostOutcome::TokenRefused { error } => {
                 self.token.insert(post.repository.clone(), (now + TOKEN_RETRY, error.clone()));
             }
-            PostOutcome::Refused { .. } => {
+            PostOutcome::Refused { error } => {
                 self.token.remove(&post.repository);
-                let tries = self.refused.get(&key).map_or(0, |(_, tries)| *tries) + 1;
-                if tries >= REFUSED_TRIES_MAX && post.state != StatusState::Pending {
-                    self.refused.remove(&key);
+                self.refused.retain(|(build, ..), _| rows.builds.contains_key(build));
+                let tries = self.refused.remove(&key).map_or(0, |refusal| refusal.tries);
+                let is_end = post.state != StatusState::Pending;
+                if tries + 1 >= REFUSED_TRIES_MAX && is_end && !rows.is_any_head(&post.repository, &post.sha) {
                     return true;
                 }
-                self.refused.insert(key, (now + REFUSED_RETRY * tries.min(REFUSED_TRIES_MAX), tries));
+                let retry_at = now + doubled(REFUSED_RETRY_FIRST, tries).min(REFUSED_RETRY_LAST);
+                self.refused.insert(key, Refusal { tries: tries + 1, retry_at, error: error.clone() });
             }
             PostOutcome::Accepted | PostOutcome::Unreachable { .. } => {
                 self.token.remove(&post.repository);
-                self.refused.remove(&key);
+                self.refused.retain(|(build, check, _), _| (*build, *check) != (post.build, post.check));
             }
         }
         false
@@ -175,9 +189,12 @@ impl Outbox {
     }
 
     /// Why the statuses may not be what they should be, in words; `None` when all is well.
-    pub fn trouble(&self, policy: &Policy, now: Duration) -> Option<String> {
+    pub fn trouble(&self, rows: &Rows, policy: &Policy, now: Duration) -> Option<String> {
         if let Some((repository, (_, error))) = self.token.iter().find(|(repository, _)| policy.on_lamp(repository)) {
             return Some(format!("GitHub refuses the token for {repository}: {error}"));
+        }
+        if let Some(words) = self.refused.iter().find_map(|(key, refusal)| not_taken(rows, policy, key, refusal)) {
+            return Some(words);
         }
         let outage = self.outage.as_ref().filter(|o| now >= o.since + SILENCE_MAX)?;
         Some(format!("GitHub can't be reached: {}", outage.error))
@@ -191,7 +208,6 @@ impl Outbox {
     fn unreachable(&mut self, error: &str, wait: Option<Duration>, now: Duration) {
         let known = self.outage.take();
         let (since, tries, limits) = known.map_or((now, 0, 0), |o| (o.since, o.tries, o.limits));
-        let doubled = |first: Duration, times: u32| first.saturating_mul(1 << times.min(16));
         let backoff = doubled(RETRY_FIRST, tries).min(RETRY_LAST);
         // A limit that still holds after the time that was named: GitHub wants growing waits then.
         let growing = if limits > 0 { doubled(RETRY_LAST, limits) } else { RETRY_FIRST };
@@ -214,7 +230,7 @@ impl Outbox {
     fn held_until(&self, build: &Build, check: usize, lull: Option<Duration>) -> Option<Duration> {
         let token = self.token.get(&build.repository).map(|(until, _)| *until);
         let (state, _) = build.checks[check].outward();
-        let refused = self.refused.get(&(build.id, check, state)).map(|(until, _)| *until);
+        let refused = self.refused.get(&(build.id, check, state)).map(|refusal| refusal.retry_at);
         token.max(refused).max(lull.filter(|_| !is_urgent(build, &build.checks[check])))
     }
 
@@ -256,6 +272,23 @@ impl Outbox {
     fn silence_ends(&self, now: Duration) -> Option<Duration> {
         self.outage.as_ref().map(|o| o.since + SILENCE_MAX).filter(|t| *t > now)
     }
+}
+
+fn doubled(first: Duration, times: u32) -> Duration {
+    first.saturating_mul(1 << times.min(16))
+}
+
+/// That GitHub does not show what it should of a head that people look at, in words.
+fn not_taken(
+    rows: &Rows,
+    policy: &Policy,
+    (build, check, _): &(BuildId, usize, StatusState),
+    refusal: &Refusal,
+) -> Option<String> {
+    let build = rows.builds.get(build).filter(|b| policy.on_lamp(&b.repository))?;
+    let check = build.checks.get(*check).filter(|c| !c.is_settled())?;
+    let is_head = rows.is_any_head(&build.repository, &build.sha);
+    is_head.then(|| wording::not_taken(&build.repository, build.pull, &check.context, &refusal.error))
 }
 
 /// The statuses that GitHub should hear of, but not for another repository that has the name now.

@@ -100,7 +100,7 @@ fn trouble(state: &State, now: Now) -> Option<String> {
         Some(format!("builds can't run: {why}"))
     };
     let stuck = || state.stuck(now).map(wording::stuck);
-    let posts = || state.outbox.trouble(&state.policy, now.mono);
+    let posts = || state.outbox.trouble(&state.rows, &state.policy, now.mono);
     let asks = || state.catch_up.trouble(&state.policy, now.mono);
     disk.or_else(|| state.another_on_lamp()).or_else(worker).or_else(stuck).or_else(posts).or_else(asks)
 }

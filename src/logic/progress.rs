@@ -87,7 +87,7 @@ impl State {
 
     /// Takes in how a post went.
     pub(super) fn posted(&mut self, now: Now, post: &Post, outcome: &PostOutcome) {
-        let given_up = self.outbox.posted(post, outcome, now.mono);
+        let given_up = self.outbox.posted(&self.rows, post, outcome, now.mono);
         self.catch_up.told(post);
         if let PostOutcome::Unreachable { wait: Some(wait), .. } = outcome {
             self.catch_up.pause(now.mono + (*wait).min(WAIT_MAX));
@@ -97,7 +97,7 @@ impl State {
         if *outcome == PostOutcome::Accepted {
             check.told = Some((post.state, post.description.clone()));
         } else if given_up {
-            // GitHub will never show it: there is nothing left to say about this sha and context.
+            // There is nothing left to say about this sha and context.
             check.owns_status = false;
         } else {
             return;

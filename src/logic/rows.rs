@@ -190,6 +190,11 @@ impl Rows {
         self.pulls.get(&key).is_some_and(|pull| pull.open && pull.last_build == Some(build.id))
     }
 
+    /// Whether an open pull request has this head.
+    pub fn is_any_head(&self, repository: &str, sha: &str) -> bool {
+        self.pulls.values().any(|p| p.open && p.head_sha == sha && p.repository.eq_ignore_ascii_case(repository))
+    }
+
     /// The unfinished builds of a pull request, oldest first.
     pub fn unfinished(&self, pull: &PullKey) -> Vec<BuildId> {
         self.of_pull(pull).filter(|b| !b.state.is_end()).map(|b| b.id).collect()

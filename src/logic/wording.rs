@@ -178,6 +178,10 @@ fn signal_name(signal: i32) -> &'static str {
     }
 }
 
+pub fn not_taken(repository: &str, pull: u64, context: &str, error: &str) -> String {
+    format!("the status {context} of {repository}#{pull} is not taken: {error}. A new commit may cure it")
+}
+
 /// Nobody can know whether what was heard last is still so.
 pub fn unheard(repository: &str, silence: Duration) -> String {
     let silence = duration(silence);

@@ -163,7 +163,13 @@ impl Storm {
         let queued = self.all.builds.values().filter(waits).any(|b| self.no_worker.contains(&unit(b)));
         let builds = queued || self.state.is_stuck(self.now);
         let another = self.all.repositories.keys().any(|name| self.all.is_another(name) && on_lamp(name));
-        self.disk || another || builds || posts || refused || lists || unheard || !may_tell
+        let not_taken = self.not_taken.iter().any(|(id, check)| {
+            let (build, check) = (&self.all.builds[id], &self.all.builds[id].checks[*check]);
+            let heads = self.all.pulls.values().filter(|p| p.open && p.repository == build.repository);
+            let is_shown = on_lamp(&build.repository) && { heads }.any(|p| p.head_sha == build.sha);
+            is_shown && check.owns_status && !check.is_settled()
+        });
+        self.disk || not_taken || another || builds || posts || refused || lists || unheard || !may_tell
     }
 
     /// In the end: nothing waits but for a person, and GitHub shows the truth.

@@ -125,6 +125,8 @@ struct Storm {
     no_worker: BTreeSet<(String, bool)>,
     silent_since: Option<Duration>,
     no_token: BTreeSet<String>,
+    /// Statuses that GitHub would not take, by build and check.
+    not_taken: BTreeSet<(BuildId, usize)>,
     stopping: bool,
     exited: bool,
     /// Repositories and checks come and go; the simple beliefs about owners and heads don't hold then.
@@ -184,6 +186,7 @@ impl Storm {
             no_worker: BTreeSet::new(),
             silent_since: None,
             no_token: BTreeSet::new(),
+            not_taken: BTreeSet::new(),
             stopping: false,
             exited: false,
             calm: false,

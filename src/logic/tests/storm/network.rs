@@ -15,6 +15,12 @@ impl Storm {
             PostOutcome::TokenRefused { .. } => _ = self.no_token.insert(post.repository.clone()),
             PostOutcome::Accepted | PostOutcome::Refused { .. } => _ = self.no_token.remove(&post.repository),
         }
+        let status = (post.build, post.check);
+        match &outcome {
+            PostOutcome::Refused { .. } => _ = self.not_taken.insert(status),
+            PostOutcome::Accepted => _ = self.not_taken.remove(&status),
+            _ => {}
+        }
         let unreachable = matches!(outcome, PostOutcome::Unreachable { .. });
         if !unreachable {
             self.silent_since = None;

@@ -19,6 +19,7 @@ impl Storm {
         self.silent_since = None;
         self.no_worker.clear();
         self.no_token.clear();
+        self.not_taken.clear();
         self.forget_answers();
         let policy = &self.policy;
         self.unheard.retain(|repository| policy.repository(repository).is_some());

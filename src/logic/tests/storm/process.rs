@@ -75,6 +75,7 @@ impl Storm {
         self.no_worker.clear();
         (self.silent_since, self.now.mono, self.copy) = (None, Duration::ZERO, None);
         self.no_token.clear();
+        self.not_taken.clear();
         let (state, decision) = State::load(model::select(&self.all), self.policy.clone(), self.now, None);
         self.state = state;
         self.known.clear();
