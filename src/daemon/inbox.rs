@@ -168,6 +168,7 @@ impl Daemon {
                 format!("the statuses of {repository}")
             }
             LookUp::Deliveries { repository } => format!("the webhook of {repository}"),
+            LookUp::Word { repository, .. } => format!("a missed comment in {repository}"),
             LookUp::Permission { repository, .. } => format!("who may write to {repository}"),
         };
         let error = match found {

@@ -186,7 +186,7 @@ pub fn workers_of(config: &Config, outbox: &Sender<Inbox>) -> Result<Workers> {
         // Pull requests have one shape in deliveries and in lists.
         let understand =
             |repository: &str, page: &str| webhook::list(repository, page).map_err(|refusal| refusal.message);
-        github::run(client, to_call, &hook_path, understand, |heard| {
+        github::run(client, to_call, &hook_path, understand, webhook::comment, |heard| {
             // Refused only while we end; told twice is told the same.
             let _ = to_main.send(Inbox::Heard(heard));
         });

@@ -1,7 +1,7 @@
 //! What is asked of GitHub when catching up: the open pull requests, what it shows for a head, and which of our hook's
 //! deliveries failed. And whether somebody who wrote a comment is of the team.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -11,8 +11,9 @@ use super::client::{Answer, Ask, Client};
 use super::hooks::{arrived, hook};
 use super::statuses::{Purpose, path_safe};
 use crate::logic::catch_up::PAGE_PULLS;
-use crate::logic::event::{DeliveryKey, Found, LookUp, PostOutcome, PullPayload, Shown, StatusState};
+use crate::logic::event::{Comment, DeliveryKey, Found, LookUp, PostOutcome, PullPayload, Shown, StatusState};
 use crate::logic::identity::Identity;
+use crate::logic::missed::Missed;
 use crate::logic::time;
 
 /// Pages that are read of one list: a thousand pull requests, ten times what an office has open.
@@ -47,7 +48,8 @@ pub struct Last {
 pub type Lists = BTreeMap<String, Last>;
 
 impl Client {
-    /// Asks, with at most [`PAGES_MAX`] calls. `understand` reads a page of the repository's pull requests.
+    /// Asks, with at most [`PAGES_MAX`] calls. `understand` reads a page of the repository's pull requests, `word` the
+    /// payload of a comment's delivery.
     ///
     /// # Errors
     /// What a status call would have ended in.
@@ -57,6 +59,7 @@ impl Client {
         hook_path: &str,
         lists: &mut Lists,
         understand: &impl Fn(&str, &str) -> Result<Vec<PullPayload>, String>,
+        word: fn(&str) -> Option<Comment>,
     ) -> Result<Found, PostOutcome> {
         match what {
             LookUp::Pulls { repository } => self.pulls(repository, lists, |page| understand(repository, page)),
@@ -64,6 +67,7 @@ impl Client {
                 self.statuses(repository, sha)
             }
             LookUp::Deliveries { repository } => self.failed_deliveries(repository, hook_path),
+            LookUp::Word { repository, missed } => self.missed(repository, missed, word),
             LookUp::Permission { repository, user } => self.permission(repository, user),
         }
     }
@@ -164,10 +168,10 @@ impl Client {
         Ok(Found::Statuses(list.iter().filter_map(shown).collect()))
     }
 
-    /// Deliveries of pull requests that our hook could not bring. A token that may not look at hooks finds none.
+    /// Deliveries of pull requests and of new comments that our hook could not bring. A token that may not look at hooks finds none.
     fn failed_deliveries(&self, repository: &str, hook_path: &str) -> Result<Found, PostOutcome> {
         let hooks = format!("/repos/{}/hooks", path_safe(repository));
-        let none = Ok(Found::Deliveries(Vec::new()));
+        let none = Ok(Found::Deliveries(Vec::new(), Vec::new()));
         let answer = match self.get(HOOKS, repository, &format!("{hooks}?per_page=100"), None) {
             Err(PostOutcome::Refused { .. }) => return none,
             answer => answer?,
@@ -180,14 +184,37 @@ impl Client {
         let list = format!("{hooks}/{hook_id}/deliveries?per_page=100");
         let answer = self.get(HOOKS, repository, &list, None)?;
         let deliveries: Vec<Value> = json(&answer)?;
-        let mut known: BTreeMap<String, bool> = BTreeMap::new();
-        for delivery in deliveries.iter().filter(|d| d["event"] == "pull_request") {
-            if let Some(guid) = delivery["guid"].as_str() {
-                *known.entry(guid.to_owned()).or_default() |= arrived(delivery);
-            }
-        }
-        let failed = known.into_iter().filter(|(_, fine)| !fine);
-        Ok(Found::Deliveries(failed.map(|(guid, _)| DeliveryKey { guid, hook_id }).collect()))
+        let guid = |d: &Value| d["guid"].as_str().map(str::to_owned);
+        let fine: BTreeSet<_> = deliveries.iter().filter(|d| arrived(d)).filter_map(guid).collect();
+        let failed = |event: &'static str| {
+            let failed = deliveries.iter().filter(move |d| d["event"] == event);
+            failed.filter_map(|d| Some((guid(d)?, d))).filter(|(guid, _)| !fine.contains(guid))
+        };
+        let key = |guid| DeliveryKey { guid, hook_id };
+        let missed = |(guid, d): (String, &Value)| {
+            let at = time::seconds(d["delivered_at"].as_str()?)?;
+            Some((guid.clone(), Missed { at, id: d["id"].as_u64()?, key: key(guid) }))
+        };
+        let pulls: BTreeSet<_> = failed("pull_request").map(|(guid, _)| key(guid)).collect();
+        // The newest come first: of several attempts the first one stays.
+        let comments = failed("issue_comment").filter(|(_, d)| d["action"] == "created").filter_map(missed);
+        let comments: BTreeMap<_, _> = comments.collect();
+        Ok(Found::Deliveries(pulls.into_iter().collect(), comments.into_values().collect()))
+    }
+
+    /// What a comment said.
+    /// See <https://docs.github.com/rest/repos/webhooks#get-a-delivery-for-a-repository-webhook>.
+    fn missed(
+        &self,
+        repository: &str,
+        missed: &Missed,
+        word: fn(&str) -> Option<Comment>,
+    ) -> Result<Found, PostOutcome> {
+        let (hook, id) = (missed.key.hook_id, missed.id);
+        let path = format!("/repos/{}/hooks/{hook}/deliveries/{id}", path_safe(repository));
+        let said: Value = json(&self.get(HOOKS, repository, &path, None)?)?;
+        let is_it = said["guid"] == missed.key.guid.as_str();
+        Ok(Found::Word(word(&said["request"]["payload"].to_string()).filter(|_| is_it)))
     }
 
     /// Whether `user` may write. Their `author_association` would not tell: members of the organisation may be unable

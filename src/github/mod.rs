@@ -18,7 +18,7 @@ use crossbeam_channel::Receiver;
 pub use self::client::Client;
 pub use self::hooks::{Hook, Wanted};
 use self::lookups::Lists;
-use crate::logic::event::{Found, LookUp, Post, PostOutcome, PullPayload};
+use crate::logic::event::{Comment, Found, LookUp, Post, PostOutcome, PullPayload};
 
 /// A call to be made.
 pub enum Call {
@@ -37,12 +37,13 @@ pub enum Heard {
 }
 
 /// Makes the calls that come in, in order, and tells how each went. `hook_path` is the path of our hook's address;
-/// `understand` reads a page of a repository's pull requests. Returns when `calls` is disconnected and empty.
+/// `understand` reads a page of a repository's pull requests, `word` the payload of a comment's delivery. Returns when `calls` is disconnected and empty.
 pub fn run(
     client: Client,
     calls: Receiver<Call>,
     hook_path: &str,
     understand: impl Fn(&str, &str) -> Result<Vec<PullPayload>, String> + Send,
+    word: fn(&str) -> Option<Comment>,
     tell: impl Fn(Heard) + Send,
 ) {
     let mut lists = Lists::default();
@@ -54,7 +55,7 @@ pub fn run(
                 Heard::Posted(post, outcome)
             }
             Call::LookUp(what) => {
-                let found = client.look_up(&what, hook_path, &mut lists, &understand);
+                let found = client.look_up(&what, hook_path, &mut lists, &understand, word);
                 Heard::LookedUp(what, found)
             }
             Call::Forget => {

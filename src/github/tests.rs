@@ -10,7 +10,7 @@ use crossbeam_channel::unbounded;
 use self::standin::StandIn;
 use super::client::{Limits, SAID_CHARS_MAX, certificate_cure};
 use super::{Call, Client, Heard, Hook, Lists, run};
-use crate::logic::event::{Found, LookUp, Post, PostOutcome, PullAction, PullPayload, StatusState};
+use crate::logic::event::{Comment, Found, LookUp, Post, PostOutcome, PullAction, PullPayload, StatusState};
 use crate::logic::identity::Identity;
 use crate::logic::secret::Secret;
 
@@ -315,6 +315,7 @@ fn the_thread_posts_in_order_and_ends_with_its_sender() {
             inbox,
             "/event_handler",
             |_, _| Ok(Vec::new()),
+            |_| None,
             move |heard| {
                 let Heard::Posted(post, outcome) = heard else { panic!("nothing was asked") };
                 told.send((post.build, outcome)).expect("the test listens");

@@ -208,7 +208,7 @@ impl CatchUp {
         let rank = |what: &LookUp| match what {
             what if silent || self.failing.get(what).is_some_and(|f| f.alone) => 3,
             LookUp::Pulls { .. } | LookUp::Permission { .. } => 0,
-            LookUp::Deliveries { .. } => 1,
+            LookUp::Deliveries { .. } | LookUp::Word { .. } => 1,
             LookUp::Statuses { sha, .. } if undecided.contains(sha.as_str()) => 2,
             LookUp::Statuses { .. } | LookUp::External { .. } => 3,
         };
@@ -338,7 +338,12 @@ impl State {
             (LookUp::External { repository, sha }, Found::Statuses(shown)) => {
                 self.take_external(&repository, &sha, &shown);
             }
-            (LookUp::Deliveries { repository }, Found::Deliveries(failed)) => self.missed(now, &repository, failed),
+            (LookUp::Deliveries { repository }, Found::Deliveries(pulls, comments)) => {
+                self.missed(now, &repository, pulls, comments);
+            }
+            (LookUp::Word { repository, missed }, Found::Word(word)) => {
+                self.missed_word(now, repository, missed, word);
+            }
             (LookUp::Permission { repository, user }, Found::Permission(may)) => {
                 self.asks.learn(repository, user, may.is_some(), now.mono);
             }
@@ -373,6 +378,7 @@ impl State {
             // The token is taken again, as far as it goes.
             LookUp::Pulls { ref repository } => _ = self.catch_up.refused.remove(repository),
             LookUp::Statuses { ref repository, ref sha } => self.decide_first(now, repository, sha, &[]),
+            LookUp::Word { ref missed, .. } => self.handled(now, missed.key.clone()),
             // 404: nobody's collaborator. And no answer means no.
             LookUp::Permission { ref repository, ref user } => {
                 self.asks.learn(repository.clone(), user.clone(), false, now.mono);
@@ -393,7 +399,7 @@ impl State {
                 let heads = u32::try_from(self.watched().len()).unwrap_or(u32::MAX);
                 Some(LIST_BEAT.max(HEAD_SPACING.saturating_mul(heads)))
             }
-            LookUp::Statuses { .. } | LookUp::Permission { .. } => None,
+            LookUp::Statuses { .. } | LookUp::Word { .. } | LookUp::Permission { .. } => None,
         }
     }
 
@@ -432,7 +438,7 @@ impl LookUp {
         match self {
             LookUp::Pulls { repository } | LookUp::Deliveries { repository } => repository,
             LookUp::Statuses { repository, .. } | LookUp::External { repository, .. } => repository,
-            LookUp::Permission { repository, .. } => repository,
+            LookUp::Word { repository, .. } | LookUp::Permission { repository, .. } => repository,
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::build::BuildState;
+use super::build::{BuildId, BuildState};
 use super::catch_up::LAG_MAX;
 use super::event::{Answer, Comment, DeliveryKey, Effect, LookUp, Now, Word};
 use super::rows::{Ask, KnownDelivery, Pull, PullKey, Rows};
@@ -122,10 +122,21 @@ impl Asks {
 impl State {
     /// Takes in what a comment asks for; the answer goes out once that is saved. Whether it counts shows later.
     pub(super) fn comment(&mut self, now: Now, key: DeliveryKey, comment: Comment) -> Answer {
-        let repository = match self.of_delivery(&comment.repository, now.mono) {
-            Ok(repository) => repository,
-            Err(answer) => return answer,
-        };
+        match self.of_delivery(&comment.repository, now.mono) {
+            Ok(repository) => self.word(now, key, repository, comment, self.rows.last_build_id),
+            Err(answer) => answer,
+        }
+    }
+
+    /// The same of a word that is not about builds after `newest`.
+    pub(super) fn word(
+        &mut self,
+        now: Now,
+        key: DeliveryKey,
+        repository: String,
+        comment: Comment,
+        newest: BuildId,
+    ) -> Answer {
         if self.rows.deliveries.contains_key(&key) {
             return Answer::ok("Already known: a comment counts once");
         }
@@ -137,7 +148,7 @@ impl State {
         let of_pull = |ask: &&Ask| ask.pull == pull && ask.repository == repository;
         let said_already = all().rfind(of_pull).is_some_and(|last| {
             // After another build it is about something else.
-            (&last.by, &last.word, last.newest) == (&by, &word, self.rows.last_build_id)
+            (&last.by, &last.word, last.newest) == (&by, &word, newest)
         });
         let is_writer = self.asks.writers.contains(&(repository.clone(), by.clone()));
         let is_full = !is_writer && all().count() >= ASKS_MAX;
@@ -147,7 +158,7 @@ impl State {
         let answer =
             Answer::ok(format!("Understood {word} by {by}: it counts if GitHub says that {by} may write there"));
         let number = 1 + self.asks.open.last_key_value().map_or(0, |(number, _)| *number);
-        let ask = Ask { number, repository, pull, by, word, newest: self.rows.last_build_id };
+        let ask = Ask { number, repository, pull, by, word, newest };
         if !said_already {
             self.asks.open.insert(number, Open { key: key.clone(), came: now.mono, looks: 0 });
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::build::{Build, BuildId, CheckEnd};
 use super::identity::Identity;
+use super::missed::Missed;
 use super::panel::Panel;
 use super::policy::{CheckPolicy, Policy, RepositoryPolicy, Tested};
 use super::rows::{KnownDelivery, Pull, Repository};
@@ -366,6 +367,8 @@ pub enum LookUp {
     External { repository: String, sha: String },
     /// The deliveries of our hook that failed.
     Deliveries { repository: String },
+    /// What a comment said whose delivery failed.
+    Word { repository: String, missed: Missed },
     /// Whether this login may write to the repository.
     Permission { repository: String, user: String },
 }
@@ -382,7 +385,10 @@ pub enum Found {
         pulls: Vec<PullPayload>,
     },
     Statuses(Vec<Shown>),
-    Deliveries(Vec<DeliveryKey>),
+    /// Those of pull requests, and those of comments.
+    Deliveries(Vec<DeliveryKey>, Vec<Missed>),
+    /// `None`: it holds no word to pilotlight.
+    Word(Option<Comment>),
     /// They may write, in the repository that has the name by which was asked, or had it; `None`: they may not.
     Permission(Option<Identity>),
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use super::build::{Build, BuildState};
 use super::catch_up::{FIRST_HEADS_MAX, PAGE_PULLS, statuses};
-use super::event::{DeliveryKey, LookUp, Now, PullPayload, Shown, StatusState};
+use super::event::{Now, PullPayload, Shown, StatusState};
 use super::policy::{CheckSource, RepositoryPolicy};
-use super::rows::{KnownDelivery, Pull, PullKey};
+use super::rows::{Pull, PullKey};
 use super::state::{Row, State};
 
 impl State {
@@ -120,18 +120,6 @@ impl State {
             }
         }
         mended.into_iter().for_each(|id| self.change(Row::Build(id)));
-    }
-
-    /// Deliveries that did not arrive: the list says all that they would have said. Each is handled once.
-    pub(super) fn missed(&mut self, now: Now, repository: &str, failed: Vec<DeliveryKey>) {
-        let new: Vec<_> = failed.into_iter().filter(|key| !self.rows.deliveries.contains_key(key)).collect();
-        if !new.is_empty() {
-            self.catch_up.due.insert(LookUp::Pulls { repository: repository.to_owned() }, now.mono);
-        }
-        for key in new {
-            self.rows.deliveries.insert(key.clone(), KnownDelivery { at: now.wall, build: None, ask: None });
-            self.change(Row::Delivery(key));
-        }
     }
 }
 

@@ -14,6 +14,7 @@ mod fit;
 pub mod heads;
 pub mod identity;
 mod lists;
+pub mod missed;
 pub mod names;
 pub mod outbox;
 pub mod panel;

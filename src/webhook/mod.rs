@@ -9,7 +9,7 @@ mod signature;
 mod tests;
 
 use crate::http::message::Request;
-use crate::logic::event::{Delivery, DeliveryKey, PullPayload};
+use crate::logic::event::{Comment, Delivery, DeliveryKey, Hook, PullPayload};
 
 /// The longest `X-GitHub-Delivery`, in bytes; GitHub's are 36.
 const GUID_BYTES_MAX: usize = 128;
@@ -66,6 +66,14 @@ pub fn read(secret: &[u8], parts: &Parts) -> Result<Delivery, Refusal> {
 /// It is no list.
 pub fn list(repository: &str, json: &str) -> Result<Vec<PullPayload>, Refusal> {
     payload::list(repository, json)
+}
+
+/// Reads the payload of a comment's delivery that failed, as GitHub tells it: the word to pilotlight in it, if there is one.
+pub fn comment(json: &str) -> Option<Comment> {
+    match payload::read("issue_comment", "application/json", json.as_bytes()) {
+        Ok(Hook::Comment(comment)) => Some(comment),
+        _ => None,
+    }
 }
 
 impl<'a> From<&'a Request> for Parts<'a> {

@@ -7,7 +7,7 @@ use crate::support::PATIENCE;
 use crate::support::config::{TOKEN, TestConfig};
 use crate::support::daemon::{Daemon, fresh_guid};
 use crate::support::github::{Asked, FakeGithub};
-use crate::support::payload::pull;
+use crate::support::payload::{comment, pull};
 use crate::support::repo::Origin;
 use crate::support::scene::{APP, Scene, WAITS};
 
@@ -132,6 +132,30 @@ fn a_failed_delivery_is_handled_once() {
     // Another hook of the same event brings nothing new.
     let again = daemon.hook_as(&guid, 2, "pull_request", &open(1, &heads[0].1, 0), false);
     assert_eq!((again.0, &again.1["result"]), (200, &"Already known from hook 1".into()));
+}
+
+#[test]
+fn a_word_in_a_comment_whose_delivery_failed_counts_once() {
+    let (github, origin, config) = before_the_start(&[("test", "true")]);
+    let (sha, guid) = (publish(&origin, 1..=1)[0].1.clone(), fresh_guid());
+    github.list(APP, vec![open(1, &sha, 0)]);
+    github.permit("alice", "write");
+    let word = comment(APP, 1, "alice", &format!("/approve {sha}"));
+    github.fail_comment(&fresh_guid(), &comment(APP, 1, "mallory", &format!("/approve {sha}")));
+    github.fail_comment(&fresh_guid(), &comment(APP, 1, "alice", "Well done!"));
+    github.fail_comment(&guid, &word);
+    let config = config.set("builder.approval", "\"all\"");
+    let mut daemon = Daemon::start(&config);
+    daemon.wait_for_log("by mallory on acme/app#1: GitHub does not say");
+    github.wait_for_state(&sha, "test", "success", PATIENCE);
+    // Nor is it asked for again, nor taken again when GitHub redelivers it.
+    let asked = github.wait_for_asked(|_| true, PATIENCE).len();
+    daemon.restart(&config);
+    github.wait_for_asked(|all| all[asked..].iter().any(|a| a.path.ends_with("/deliveries?per_page=100")), PATIENCE);
+    let again = daemon.hook_as(&guid, 1, "issue_comment", &word, true);
+    assert_eq!((again.0, &again.1["result"]), (200, &"Already known: a comment counts once".into()));
+    let words = |asked: &[Asked]| asked.iter().filter(|a| a.path.contains("/deliveries/")).count();
+    assert_eq!(words(&github.wait_for_asked(|_| true, PATIENCE)), 3);
 }
 
 /// Whatever GitHub says, builds go on, and when it is itself again it hears the newest truth, not all that was to be told

@@ -1,6 +1,10 @@
 //! Questions: what each needs, and what an answer means.
 
+use serde_json::{Value, json};
+
 use super::*;
+use crate::logic::event::{DeliveryKey, Word};
+use crate::logic::missed::Missed;
 
 #[test]
 fn each_question_names_its_own_permission() {
@@ -22,6 +26,12 @@ fn each_question_names_its_own_permission() {
         ),
         (LookUp::Deliveries { repository: repository() }, Some(hook), "look at the webhooks of", "Webhooks: read"),
         (
+            LookUp::Word { repository: repository(), missed: missed() },
+            None,
+            "look at the webhooks of",
+            "Webhooks: read",
+        ),
+        (
             LookUp::Permission { repository: repository(), user: "alice".to_owned() },
             None,
             "ask who may write to",
@@ -31,7 +41,7 @@ fn each_question_names_its_own_permission() {
     for (what, first, act, permission) in table {
         let refusal = answer("403 Forbidden", "", "{}");
         let github = StandIn::start(first.into_iter().chain([refusal]).collect());
-        let found = github.client(LONG).look_up(&what, "/hook", &mut Lists::default(), &|_, _| Ok(Vec::new()));
+        let found = github.client(LONG).look_up(&what, "/hook", &mut Lists::default(), &|_, _| Ok(Vec::new()), no_word);
         let expected =
             format!("refused: The token may not {act} acme/app (403). Give it the permission \"{permission}\"");
         assert_eq!(words(found.expect_err("it is refused")), expected);
@@ -65,7 +75,7 @@ fn a_person_may_write_when_github_says_so() {
         let itself = answer("200 OK", "", r#"{"id": 99, "full_name": "acme/app"}"#);
         let github = StandIn::start(vec![answer(status, "", body), itself]);
         let what = LookUp::Permission { repository: "acme/app".into(), user: "alice".into() };
-        let found = github.client(LONG).look_up(&what, "/hook", &mut Lists::default(), &|_, _| Ok(Vec::new()));
+        let found = github.client(LONG).look_up(&what, "/hook", &mut Lists::default(), &|_, _| Ok(Vec::new()), no_word);
         let said = match found {
             Ok(Found::Permission(Some(of))) => {
                 assert_eq!(
@@ -110,7 +120,8 @@ fn a_list_tells_whose_it_is() {
         let (client, mut lists) = (github.client(LONG), Lists::default());
         let of = |list: &str| (list == "[7]").then(|| listed(7, Some(5)));
         let what = LookUp::Pulls { repository: "acme/app".into() };
-        let mut ask = || client.look_up(&what, "/hook", &mut lists, &|_, page| Ok(of(page).into_iter().collect()));
+        let mut ask =
+            || client.look_up(&what, "/hook", &mut lists, &|_, page| Ok(of(page).into_iter().collect()), no_word);
         match ask() {
             Ok(Found::Pulls { of, .. }) => {
                 assert_eq!(format!("{} {}", of.name, of.id.map_or("?".into(), |id| id.to_string())), expected);
@@ -125,6 +136,63 @@ fn a_list_tells_whose_it_is() {
             }
         }
     }
+}
+
+fn missed() -> Missed {
+    Missed { at: 1_775_000_000, id: 30, key: DeliveryKey { guid: "c".into(), hook_id: 7 } }
+}
+
+/// Failed deliveries as GitHub lists them, the newest first: id, GUID, event, action, status, and when.
+const FAILED: &str = "
+40 f issue_comment created 502 2026-03-31T23:40:00Z
+39 d issue_comment created 200 2026-03-31T23:39:00Z
+38 e issue_comment edited 502 2026-03-31T23:38:00Z
+37 d issue_comment created 502 2026-03-31T23:37:00Z
+36 c issue_comment created 0 2026-03-31T23:36:00Z
+35 a pull_request opened 502 2026-03-31T23:35:00Z
+34 b pull_request closed 202 2026-03-31T23:34:00Z
+33 g status null 502 2026-03-31T23:33:00Z
+32 f issue_comment created 502 yesterday
+30 c issue_comment created 502 2026-03-31T23:33:20Z
+";
+
+#[test]
+fn what_failed_is_found_and_a_comment_is_asked_for() {
+    let entry = |line: &str| {
+        let words: Vec<_> = line.split(' ').collect();
+        let (id, status): (u64, u64) = (words[0].parse().unwrap(), words[4].parse().unwrap());
+        json!({"id": id, "guid": words[1], "event": words[2], "action": words[3], "status_code": status,
+            "delivered_at": words[5]})
+    };
+    let list = Value::from(FAILED.trim().lines().map(entry).collect::<Vec<_>>()).to_string();
+    let hook = r#"[{"id": 7, "config": {"url": "https://box.example/hook"}}]"#;
+    let whole = |guid| json!({"guid": guid, "request": {"payload": {"by": "alice"}}}).to_string();
+    let bodies = [hook, &list, &whole("c"), &whole("another"), "{}"];
+    let github = StandIn::start(bodies.map(|body| answer("200 OK", "", body)).into());
+    let word = |payload: &str| {
+        let (name, id) = ("acme/app".to_owned(), Some(5));
+        let by = serde_json::from_str::<Value>(payload).ok()?["by"].as_str()?.to_owned();
+        Some(Comment { repository: Identity { name, id }, number: 1, by, word: Word::Test })
+    };
+    let ask = |what| {
+        github.client(LONG).look_up(&what, "/hook", &mut Lists::default(), &|_, _| Ok(Vec::new()), word).unwrap()
+    };
+    let Found::Deliveries(pulls, comments) = ask(LookUp::Deliveries { repository: "acme/app".into() }) else {
+        panic!("no deliveries")
+    };
+    assert_eq!(pulls, [DeliveryKey { guid: "a".into(), hook_id: 7 }]);
+    let f = Missed { at: 1_775_000_400, id: 40, key: DeliveryKey { guid: "f".into(), hook_id: 7 } };
+    assert_eq!(comments, [missed(), f]);
+    for is_it in [true, false, false] {
+        let found = ask(LookUp::Word { repository: "acme/app".into(), missed: missed() });
+        assert!(matches!(found, Found::Word(word) if word.is_some() == is_it));
+    }
+    let seen = github.seen.try_iter().nth(2).unwrap().head;
+    assert!(seen.starts_with("GET /repos/acme/app/hooks/7/deliveries/30 HTTP/1.1\r\n"), "{seen}");
+}
+
+fn no_word(_: &str) -> Option<Comment> {
+    None
 }
 
 fn listed(number: u64, id: Option<u64>) -> PullPayload {
@@ -151,7 +219,7 @@ fn an_empty_list_that_is_the_same_may_be_another_s() {
     let github = StandIn::start(vec![empty, whose(5), same(), same(), same(), whose(99), same(), same()]);
     let (client, mut lists) = (github.client(LONG), Lists::default());
     let what = LookUp::Pulls { repository: "acme/app".into() };
-    let mut ask = || client.look_up(&what, "/hook", &mut lists, &|_, _| Ok(Vec::new()));
+    let mut ask = || client.look_up(&what, "/hook", &mut lists, &|_, _| Ok(Vec::new()), no_word);
     assert!(matches!(ask(), Ok(Found::Pulls { of, .. }) if of.id == Some(5)));
     for id in [5, 99, 99] {
         assert_eq!(ask(), Ok(Found::Same(Identity { name: "acme/app".into(), id: Some(id) })));
@@ -189,7 +257,7 @@ fn each_page_of_a_list_is_asked_for_by_what_it_was() {
     let numbers = |page: &str| page.split(',').map(|n| listed(n.parse().unwrap(), Some(5))).collect();
     let what = LookUp::Pulls { repository: "acme/app".into() };
     for (pages, expected) in &rounds {
-        let found = match client.look_up(&what, "/hook", &mut lists, &|_, page| Ok(numbers(page))) {
+        let found = match client.look_up(&what, "/hook", &mut lists, &|_, page| Ok(numbers(page)), no_word) {
             Ok(Found::Pulls { pulls, .. }) => format!("{:?}", pulls.iter().map(|p| p.number).collect::<Vec<_>>()),
             Ok(Found::Same(_)) => "the same".to_owned(),
             other => panic!("{pages}: {other:?}"),
@@ -214,7 +282,7 @@ fn lists_that_are_too_long_to_remember_are_read_in_full() {
     let of = |page: &str| (0..if page == "longer" { 2001 } else { 0 }).map(|n| listed(n, Some(5))).collect();
     let mut ask = |name: &str| {
         let what = LookUp::Pulls { repository: name.into() };
-        client.look_up(&what, "/hook", &mut lists, &|_, page| Ok(of(page)))
+        client.look_up(&what, "/hook", &mut lists, &|_, page| Ok(of(page)), no_word)
     };
     assert!(matches!(ask("acme/app"), Ok(Found::Pulls { .. })));
     for _ in 0..2 {
@@ -251,7 +319,7 @@ fn a_list_that_does_not_end_is_no_list() {
         let asked = pages.len();
         let github = StandIn::start(pages);
         let one = |_: &str, _: &str| Ok(vec![listed(7, Some(5))]);
-        match github.client(LONG).look_up(&what, "/hook", &mut Lists::default(), &one) {
+        match github.client(LONG).look_up(&what, "/hook", &mut Lists::default(), &one, no_word) {
             Ok(Found::Pulls { pulls, .. }) => assert_eq!((pulls.len(), expected), (asked, None)),
             Ok(other) => panic!("{other:?}"),
             Err(outcome) => assert!(words(outcome).contains(expected.expect("it ends")), "{asked}"),

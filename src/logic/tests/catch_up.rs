@@ -241,6 +241,81 @@ fn failed_deliveries_ask_for_one_list_and_are_handled_once() {
     "#]]);
 }
 
+/// One of them is redelivered before its list is read, one is of somebody who may not write, one is about another
+/// repository that had the name.
+#[test]
+fn words_that_were_missed_count_once() {
+    check(expect![[r#"
+        0s listed acme/app #7:1a2b
+        1s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        2s missed comment acme/app#7 by mallory /cancel
+        3s missed comment acme/app#7 by bob /test
+        4s missed comment acme/app#7 by alice /cancel
+        4s missed comment acme/app#7 by alice /cancel id=99
+        599s asks shown
+        599s redeliver 3
+            200 Understood /test by bob: it counts if GitHub says that bob may write there; may bob write?
+            log: /test by bob on acme/app#7: Joined build 1, which has not ended yet
+        (10m)
+            list of acme/app?
+            deliveries of acme/app?
+            word of guid-2?
+            may mallory write?
+            log: /cancel by mallory on acme/app#7: GitHub does not say that they may write there; word of guid-4?
+            may alice write?
+            stop #1; log: /cancel by alice on acme/app#7: Cancelled build 1; lamp red+yellow: acme/app#7 was cancelled; post #1 pilotlight: error, Cancelled by alice; word of guid-5?
+        601s redeliver 4
+            200 Already known: a comment counts once
+        602s crash
+            lamp red+yellow: acme/app#7 was cancelled; list of acme/app?
+            deliveries of acme/app?
+            statuses of 1a2b?
+    "#]]);
+}
+
+/// This box's clock stood still, without power, while somebody wrote and pushed.
+#[test]
+fn a_word_that_was_missed_is_not_about_later_builds() {
+    check(expect![[r#"
+        with approval=all
+        0s listed acme/app #7:1a2b
+        1s pull acme/app#7 opened 1a2b
+            202 #1 Build 1 waits for approval; post #1 pilotlight: pending, Waiting for approval: comment /approve 1a2b000000000000000000000000000000000000 (or pilotlight approve acme/app#7 SHA)
+        2s missed comment acme/app#7 by alice /cancel
+        3s missed comment acme/app#7 by alice /approve 1a2b000
+        300s listed acme/app #7:1a2b@290
+        (10m)
+            log: /cancel by alice on acme/app#7: nothing waits or runs
+            log: /approve 1a2b000 by alice on acme/app#7: it names no head that waits for approval; post #1 pilotlight: pending, Waiting for approval: 1a2b000 may mean another head: comment /approve 1a2b000000000000000000000000000000000000
+        601s wait
+        602s missed comment acme/app#7 by alice /approve 1a2b…
+        (20m)
+            log: /approve 1a2b000 by alice on acme/app#7: Approved 1a2b000000000000000000000000000000000000 of acme/app#7 (Make it shine): build 1 is queued; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        21m wait
+    "#]]);
+}
+
+#[test]
+fn a_word_that_was_missed_for_a_day_is_old() {
+    check(expect![[r#"
+        0s listed acme/app #7:1a2b
+        asks fail away
+        10s missed comment acme/app#7 by alice /test
+        (2m)
+            lamp red+yellow: Can't tell: GitHub can't be asked: away
+        25h asks shown
+        25h asks work
+        (1day 1h 5s)
+            deliveries of acme/app?
+            lamp red+yellow: Can't tell: nothing was heard of acme/app for 5m: no webhook came, and its pull requests can't be listed; list of acme/app?
+            lamp dark: No pull request yet; deliveries of acme/app?
+            statuses of 1a2b?
+            lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        25h30s wait
+    "#]]);
+}
+
 #[test]
 fn alone_it_polls_each_half_minute() {
     check(expect![[r#"

@@ -40,10 +40,11 @@ use expect_test::Expect;
 use super::model;
 use crate::logic::build::{BuildId, CheckEnd};
 use crate::logic::event::{
-    BuildEvent, BuildNews, Decision, Delivery, DeliveryKey, Effect, Event, Found, Hook, LookUp, Now, Post, PostOutcome,
-    PullPayload, Shown, StatusPayload,
+    BuildEvent, BuildNews, Comment, Decision, Delivery, DeliveryKey, Effect, Event, Found, Hook, LookUp, Now, Post,
+    PostOutcome, PullPayload, Shown, StatusPayload,
 };
 use crate::logic::identity::Identity;
+use crate::logic::missed::Missed;
 use crate::logic::panel::{Led, Panel};
 use crate::logic::policy::Policy;
 use crate::logic::rows::Rows;
@@ -105,6 +106,7 @@ struct World {
     /// Statuses that others made.
     made: u64,
     missed: Vec<DeliveryKey>,
+    missed_words: Vec<(Missed, Option<Comment>)>,
     save_fails: bool,
     exited: bool,
     deliveries: Vec<Delivery>,
@@ -136,6 +138,7 @@ impl World {
             statuses: BTreeMap::new(),
             made: 0,
             missed: Vec::new(),
+            missed_words: Vec::new(),
             save_fails: false,
             exited: false,
             deliveries: Vec::new(),
@@ -224,6 +227,13 @@ impl World {
                 let shown = words::shown(context, state, &[], at, id);
                 let repository = words::named(words::setting(settings, "of").unwrap_or("acme/app"), &[]);
                 self.other(Hook::Status(Box::new(StatusPayload { repository, sha: words::sha(sha), shown })));
+            }
+            ["missed", "comment", name, "by", by, word @ ..] => {
+                let delivery = words::comment(name, by, word, self.deliveries.len() + 1);
+                self.deliveries.push(delivery.clone());
+                let (at, id, key) = (self.now().wall, self.deliveries.len() as u64, delivery.key);
+                let word = if let Hook::Comment(comment) = delivery.hook { Some(comment) } else { None };
+                self.missed_words.push((Missed { at, id, key }, word));
             }
             ["missed", guid] => self.missed.push(DeliveryKey { guid: (*guid).to_owned(), hook_id: 1 }),
             ["asks", "shown"] => self.asks_shown = true,

@@ -200,6 +200,7 @@ pub fn look_up(what: &LookUp) -> String {
         LookUp::Statuses { sha, .. } => format!("statuses of {}?", sha.trim_end_matches('0')),
         LookUp::External { sha, .. } => format!("others on {}?", sha.trim_end_matches('0')),
         LookUp::Deliveries { repository } => format!("deliveries of {repository}?"),
+        LookUp::Word { missed, .. } => format!("word of {}?", missed.key.guid),
         LookUp::Permission { user, .. } => format!("may {user} write?"),
     }
 }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::answers::take;
 use super::http::{header, read_request};
@@ -62,8 +62,8 @@ struct Inner {
     repositories: BTreeMap<String, Value>,
     /// What GitHub says of people, by login; of others it knows nothing.
     permissions: BTreeMap<String, String>,
-    /// GUIDs of deliveries that hook 1 could not bring.
-    failed_deliveries: Vec<String>,
+    /// Deliveries that hook 1 could not bring.
+    failed_deliveries: Vec<Value>,
     /// What others say, each with its sha.
     others: Vec<(String, Value)>,
     asked: Vec<Asked>,
@@ -202,7 +202,21 @@ impl FakeGithub {
 
     /// Hook 1 could not bring the delivery of this GUID.
     pub fn fail_delivery(&self, guid: &str) {
-        self.shared.lock().failed_deliveries.push(guid.to_owned());
+        self.fail(guid, "pull_request", &Value::Null);
+    }
+
+    /// The same of a comment: the payload of its delivery.
+    pub fn fail_comment(&self, guid: &str, payload: &Value) {
+        self.fail(guid, "issue_comment", payload);
+    }
+
+    fn fail(&self, guid: &str, event: &str, payload: &Value) {
+        let failed = &mut self.shared.lock().failed_deliveries;
+        let id = failed.len() + 1;
+        let at = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+        let delivery = json!({"id": id, "guid": guid, "event": event, "action": payload["action"], "status_code": 502,
+            "delivered_at": at, "request": {"headers": {}, "payload": payload}});
+        failed.insert(0, delivery);
     }
 
     /// Waits until `reached` holds for the questions so far, and returns them; panics with them after `limit`.

@@ -38,7 +38,13 @@ impl World {
             LookUp::Statuses { sha, .. } | LookUp::External { sha, .. } => {
                 Found::Statuses(self.statuses.get(sha).cloned().unwrap_or_default())
             }
-            LookUp::Deliveries { .. } => Found::Deliveries(self.missed.clone()),
+            LookUp::Deliveries { .. } => Found::Deliveries(
+                self.missed.clone(),
+                self.missed_words.iter().map(|(missed, _)| missed.clone()).collect(),
+            ),
+            LookUp::Word { missed, .. } => {
+                Found::Word(self.missed_words.iter().find(|(of, _)| of == missed).and_then(|(_, word)| word.clone()))
+            }
             LookUp::Permission { user, repository } => {
                 let now = self.lists.get(repository).map(|(of, _)| of.clone());
                 let of = now.unwrap_or_else(|| words::named(repository, &[]));

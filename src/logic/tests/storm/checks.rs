@@ -149,7 +149,8 @@ impl Storm {
         let posts = self.silent_since.iter().any(silent);
         let asked = |what: &LookUp| match what {
             LookUp::Pulls { repository } | LookUp::External { repository, .. } => on_lamp(repository),
-            LookUp::Statuses { .. } | LookUp::Deliveries { .. } | LookUp::Permission { .. } => false,
+            LookUp::Statuses { .. } | LookUp::Deliveries { .. } => false,
+            LookUp::Word { .. } | LookUp::Permission { .. } => false,
         };
         let asks = self.unanswered.iter().filter(|(what, at)| silent(at) && asked(what));
         let refused = self.no_token.iter().chain(&self.unheard).any(on_lamp);

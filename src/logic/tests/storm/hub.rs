@@ -7,8 +7,10 @@ use fastrand::Rng;
 
 use crate::logic::build::BuildState;
 use crate::logic::event::{
-    Delivery, DeliveryKey, Found, Hook, LookUp, Post, PullAction, PullPayload, Shown, StatusPayload, StatusState, Word,
+    Comment, Delivery, DeliveryKey, Found, Hook, LookUp, Post, PullAction, PullPayload, Shown, StatusPayload,
+    StatusState, Word,
 };
+use crate::logic::missed::Missed;
 use crate::logic::policy::Policy;
 use crate::logic::rows::{PullKey, Rows};
 use crate::logic::tests::words;
@@ -30,6 +32,8 @@ pub struct Hub {
     pub sent: Vec<Delivery>,
     /// Deliveries that never arrive, as far as GitHub knows.
     pub lost: Vec<DeliveryKey>,
+    /// The same of comments.
+    lost_words: Vec<(Missed, Comment)>,
     /// By repository, sha and context.
     pub shown: BTreeMap<(String, String, String), Post>,
     /// What others say, by repository, sha and context in lower case.
@@ -196,7 +200,13 @@ impl Hub {
                 };
                 Found::Statuses(of_head.map(shown).chain(self.others_on(repository, sha)).collect())
             }
-            LookUp::Deliveries { .. } => Found::Deliveries(self.lost.clone()),
+            LookUp::Deliveries { repository } => {
+                let of_repository = self.lost_words.iter().filter(|(_, word)| word.repository.name == *repository);
+                Found::Deliveries(self.lost.clone(), of_repository.map(|(missed, _)| missed.clone()).collect())
+            }
+            LookUp::Word { missed, .. } => {
+                Found::Word(self.lost_words.iter().find(|(of, _)| of == missed).map(|(_, word)| word.clone()))
+            }
             LookUp::Permission { user, .. } => {
                 let may = words::TEAM.contains(&user.as_str());
                 Found::Permission(may.then(|| words::named(what.repository(), &[])))
@@ -220,16 +230,21 @@ impl Hub {
                 Found::Pulls { pulls: pulls.map(listed).collect(), of }
             }
             LookUp::Statuses { .. } | LookUp::External { .. } => Found::Statuses(Vec::new()),
-            LookUp::Deliveries { .. } => Found::Deliveries(Vec::new()),
+            LookUp::Deliveries { .. } => Found::Deliveries(Vec::new(), Vec::new()),
+            LookUp::Word { .. } => Found::Word(None),
             LookUp::Permission { .. } => Found::Permission(Some(of)),
         }
     }
 
     /// The hook can't bring it. Often GitHub itself does not know that.
-    pub fn lose(&mut self, rng: &mut Rng, delivery: Delivery) {
-        // Of words that were lost nobody asks GitHub: whoever wrote them sees it, and writes again.
-        if rng.bool() && !matches!(delivery.hook, Hook::Comment(_)) {
-            self.lost.push(delivery.key);
+    pub fn lose(&mut self, rng: &mut Rng, wall: i64, delivery: Delivery) {
+        match delivery.hook {
+            _ if rng.bool() => {}
+            Hook::Comment(word) => {
+                self.counter += 1;
+                self.lost_words.push((Missed { at: wall, id: self.counter, key: delivery.key }, word));
+            }
+            _ => self.lost.push(delivery.key),
         }
     }
 

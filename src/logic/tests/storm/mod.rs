@@ -298,7 +298,7 @@ impl Storm {
         let at = if self.rng.u8(..3) == 0 { self.rng.usize(..self.hub.inbox.len()) } else { 0 };
         let delivery = self.hub.inbox.remove(at);
         if !self.calm && self.rng.u8(..8) == 0 {
-            return self.hub.lose(&mut self.rng, delivery);
+            return self.hub.lose(&mut self.rng, self.now.wall, delivery);
         }
         let reply = self.asked.last_key_value().map_or(1, |(id, _)| id + 1);
         self.asked.insert(reply, delivery.clone());

@@ -103,6 +103,7 @@ impl Storm {
         | LookUp::Deliveries { repository }
         | LookUp::Statuses { repository, .. }
         | LookUp::External { repository, .. }
+        | LookUp::Word { repository, .. }
         | LookUp::Permission { repository, .. }) = what;
         if self.policy.repository(repository).is_none() {
             return;

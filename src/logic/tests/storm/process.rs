@@ -67,7 +67,7 @@ impl Storm {
         // GitHub heard no answer: a person redelivers, or nobody does.
         for delivery in std::mem::take(&mut self.asked).into_values() {
             match !self.calm && self.rng.u8(..4) == 0 {
-                true => self.hub.lose(&mut self.rng, delivery),
+                true => self.hub.lose(&mut self.rng, self.now.wall, delivery),
                 false => self.hub.inbox.push(delivery),
             }
         }
@@ -135,7 +135,7 @@ impl Storm {
         assert!(answer.status != 202 || self.all.builds.contains_key(&answer.build.expect("202 names its build")));
         let Some(delivery) = self.asked.remove(&reply) else { return };
         if answer.status == 503 {
-            self.hub.lose(&mut self.rng, delivery);
+            self.hub.lose(&mut self.rng, self.now.wall, delivery);
         } else {
             self.hub.sent.push(delivery);
         }

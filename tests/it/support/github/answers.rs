@@ -89,8 +89,15 @@ fn look(request: &Request, inner: &Inner) -> Option<Answer> {
             {"id": 1, "config": {"url": "https://box.example/event_handler"}},
         ])),
         ["hooks", "1", "deliveries"] => {
-            let failed = |guid: &String| json!({"guid": guid, "event": "pull_request", "status_code": 502});
-            fine(inner.failed_deliveries.iter().map(failed).collect())
+            let listed = |delivery: &Value| {
+                let mut delivery = delivery.clone();
+                delivery.as_object_mut().map(|fields| fields.remove("request"));
+                delivery
+            };
+            fine(inner.failed_deliveries.iter().map(listed).collect())
+        }
+        ["hooks", "1", "deliveries", id] => {
+            fine(inner.failed_deliveries.iter().find(|delivery| delivery["id"].as_u64() == id.parse().ok())?.clone())
         }
         _ => None,
     }
