@@ -194,6 +194,8 @@ impl Daemon {
             waiting.request.answer(act::not_saved());
         }
         self.runs.clear();
+        // A new State knows of no stop, and nothing runs any more.
+        self.ending |= self.state.is_stopping();
         let now = self.now();
         self.torn |= store::is_torn(error);
         self.save_again_at = Some(if self.torn { now.mono } else { now.mono + SAVE_RETRY });

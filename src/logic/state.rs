@@ -250,6 +250,10 @@ impl State {
         self.effects.push(Effect::Answer { reply, answer });
     }
 
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_some()
+    }
+
     fn may_start(&self) -> bool {
         self.stopping.is_none() && self.disk.is_none()
     }

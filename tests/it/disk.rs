@@ -289,6 +289,23 @@ fn a_daemon_that_stood_still_while_its_disk_was_full_has_lost_nothing() {
 }
 
 #[test]
+fn a_stop_is_not_forgotten_when_the_disk_fills_meanwhile() {
+    let Some(disk) = Disk::mount() else { return };
+    let mut scene = disk.scene(&[("test", WAITS)]);
+    let (running, first) = scene.open(1);
+    scene.cues.hear(&running);
+    scene.daemon.wait_build(first, "running");
+    scene.daemon.signal(Signal::TERM);
+    scene.daemon.wait_for_log("stopping");
+    disk.fill(0);
+    let payload = |number| pull("opened", APP, number, &scene.commit(number, &[]), 0).json();
+    let refused = (2..400).any(|number| deliver(&scene, &fresh_guid(), &payload(number)).status == 503);
+    assert!(refused, "the disk never was full");
+    assert_eq!(scene.daemon.wait_for_exit().code(), Some(0));
+    is_sound(&disk);
+}
+
+#[test]
 fn what_builds_have_filled_the_disk_with_goes_by_itself() {
     let Some(disk) = Disk::mount() else { return };
     let mut scene = disk.scene(&[("test", "true"), ("leave", "echo $HOME > @say")]);
