@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::build::BuildId;
 use super::event::{Effect, Found, LookUp, Now, Post, PostOutcome, PullPayload};
 use super::outbox::{SILENCE_MAX, WAIT_MAX};
 use super::policy::Policy;
@@ -20,8 +21,14 @@ const LIST_BEAT_ALONE: Duration = Duration::from_secs(30);
 /// Between tries while GitHub can't be asked: the network's return is noticed this late at most.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// Between looks at what GitHub shows for each head, and at deliveries that failed: both differ only after trouble.
+/// Between looks at deliveries that failed, and at what GitHub shows for each head: both differ only after trouble. Many
+/// heads are looked at no faster than [`HEAD_SPACING`] says.
 const DELIVERIES_BEAT: Duration = Duration::from_secs(600);
+const STATUSES_BEAT: Duration = Duration::from_secs(300);
+
+/// A post that nobody answered may still be on its way, and arrive after the next one. GitHub ends its own requests after
+/// 10 s, whatever comes between after a minute.
+const LATE_POST_MAX: Duration = Duration::from_secs(60);
 
 /// A repository of which neither a delivery nor a list was heard for this long may have moved on: five lists in a row
 /// were lost, or nobody may list them. Blips and pauses between many repositories stay below it.
@@ -62,6 +69,10 @@ pub struct CatchUp {
     /// When the last list of each repository was asked for, and the last one that GitHub would not give.
     listed_at: BTreeMap<String, Duration>,
     pub(super) unlisted: BTreeMap<String, Duration>,
+    /// Heads of which a post was not answered: it may arrive after its successor.
+    doubted: BTreeSet<LookUp>,
+    /// How often GitHub showed something else of a check than it was told.
+    pub(super) mends: BTreeMap<(BuildId, usize), u32>,
     /// Pull requests of which the first list told: built unless GitHub shows their end, and not known before.
     pub(super) undecided: BTreeMap<PullKey, PullPayload>,
     /// Questions that GitHub does not answer.
@@ -88,6 +99,7 @@ impl CatchUp {
     fn begin(&mut self, policy: &Policy, now: Duration) {
         self.due.clear();
         self.failing.clear();
+        self.doubted.clear();
         self.paused_until = now;
         self.refused.retain(|repository, _| policy.repository(repository).is_some());
         self.undecided.retain(|(repository, _), _| policy.repository(repository).is_some());
@@ -123,8 +135,12 @@ impl CatchUp {
 
     /// The repository's list should be looked at soon.
     pub fn want_list(&mut self, repository: &str, now: Duration) {
-        let list = LookUp::Pulls { repository: repository.to_owned() };
-        self.due.entry(list).and_modify(|at| *at = now.min(*at)).or_insert(now);
+        self.look_by(LookUp::Pulls { repository: repository.to_owned() }, now);
+    }
+
+    /// This is asked at `latest`.
+    pub(super) fn look_by(&mut self, what: LookUp, latest: Duration) {
+        self.due.entry(what).and_modify(|at| *at = latest.min(*at)).or_insert(latest);
     }
 
     /// These are the people or heads about which GitHub is to be asked, and no others of their kind.
@@ -288,6 +304,21 @@ impl State {
         self.catch_up.due.extend(looks);
     }
 
+    /// GitHub was told something of this head, or may have been: what it shows is looked at after a while.
+    pub(super) fn look_later(&mut self, now: Now, post: &Post, outcome: &PostOutcome) {
+        self.catch_up.told(post);
+        let look = LookUp::Statuses { repository: post.repository.clone(), sha: post.sha.clone() };
+        match outcome {
+            PostOutcome::Unreachable { .. } => _ = self.catch_up.doubted.insert(look),
+            PostOutcome::Accepted => {
+                let late = self.catch_up.doubted.remove(&look).then_some(LATE_POST_MAX);
+                let wait = late.or(self.beat(&look)).unwrap_or(STATUSES_BEAT);
+                self.catch_up.look_by(look, now.mono + wait);
+            }
+            PostOutcome::TokenRefused { .. } | PostOutcome::Refused { .. } => {}
+        }
+    }
+
     fn found(&mut self, now: Now, what: LookUp, found: Found) {
         let failed_since = self.catch_up.failing.remove(&what).map(|f| f.since);
         if failed_since.is_some() {
@@ -399,7 +430,12 @@ impl State {
                 let heads = u32::try_from(self.watched().len()).unwrap_or(u32::MAX);
                 Some(LIST_BEAT.max(HEAD_SPACING.saturating_mul(heads)))
             }
-            LookUp::Statuses { .. } | LookUp::Word { .. } | LookUp::Permission { .. } => None,
+            LookUp::Statuses { .. } => {
+                let heads = self.rows.pulls.values().filter(|p| p.open).count();
+                let heads = u32::try_from(heads).unwrap_or(u32::MAX);
+                Some(STATUSES_BEAT.max(HEAD_SPACING.saturating_mul(heads)))
+            }
+            LookUp::Word { .. } | LookUp::Permission { .. } => None,
         }
     }
 

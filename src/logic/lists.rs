@@ -6,9 +6,14 @@ use std::collections::BTreeSet;
 use super::build::{Build, BuildState};
 use super::catch_up::{FIRST_HEADS_MAX, PAGE_PULLS, statuses};
 use super::event::{Now, PullPayload, Shown, StatusState};
+use super::external::EXTERNAL_CONTEXTS_MAX;
 use super::policy::{CheckSource, RepositoryPolicy};
 use super::rows::{Pull, PullKey};
 use super::state::{Row, State};
+
+/// How often one check is told again because GitHub shows something else: two who speak in one context must not use up
+/// the 1,000 statuses that GitHub takes of it.
+const MENDS_MAX: u32 = 10;
 
 impl State {
     pub(super) fn listed(&mut self, now: Now, repository: String, pulls: Vec<PullPayload>) {
@@ -28,12 +33,12 @@ impl State {
                     self.take_in(now, &key, payload.clone());
                 }
                 None if first_time && first == FIRST_HEADS_MAX => {
-                    self.catch_up.due.entry(statuses(&key, &payload.head_sha)).or_insert(now.mono);
+                    self.catch_up.look_by(statuses(&key, &payload.head_sha), now.mono);
                     self.keep_pull(payload.clone().into_pull(&key, None));
                 }
                 None => {
                     first += 1;
-                    self.catch_up.due.entry(statuses(&key, &payload.head_sha)).or_insert(now.mono);
+                    self.catch_up.look_by(statuses(&key, &payload.head_sha), now.mono);
                     self.catch_up.undecided.insert(key, payload.clone());
                 }
             }
@@ -109,11 +114,18 @@ impl State {
     pub(super) fn mend(&mut self, repository: &str, sha: &str, shown: &[Shown]) {
         let of_head = |b: &&mut Build| b.sha == sha && b.repository.eq_ignore_ascii_case(repository);
         let mut mended = Vec::new();
+        let mends = &mut self.catch_up.mends;
+        mends.retain(|(build, _), _| self.rows.builds.contains_key(build));
+        // Of a full page nobody knows what is on the next.
+        let is_all = shown.len() < EXTERNAL_CONTEXTS_MAX;
         for build in self.rows.builds.values_mut().filter(of_head) {
-            for check in build.checks.iter_mut().filter(|c| c.owns_status && c.is_settled()) {
+            let checks = build.checks.iter_mut().enumerate();
+            for (index, check) in checks.filter(|(_, c)| c.owns_status && c.is_settled()) {
                 let there = shown.iter().find(|s| s.context.eq_ignore_ascii_case(&check.context));
                 let told = there.map(|s| (s.state, s.description.clone()));
-                if told != check.told {
+                let times = mends.get(&(build.id, index)).copied().unwrap_or_default();
+                if told != check.told && (is_all || told.is_some()) && times < MENDS_MAX {
+                    mends.insert((build.id, index), times + 1);
                     check.told = told;
                     mended.push(build.id);
                 }

@@ -88,7 +88,7 @@ impl State {
     /// Takes in how a post went.
     pub(super) fn posted(&mut self, now: Now, post: &Post, outcome: &PostOutcome) {
         let given_up = self.outbox.posted(&self.rows, post, outcome, now.mono);
-        self.catch_up.told(post);
+        self.look_later(now, post, outcome);
         if let PostOutcome::Unreachable { wait: Some(wait), .. } = outcome {
             self.catch_up.pause(now.mono + (*wait).min(WAIT_MAX));
         }

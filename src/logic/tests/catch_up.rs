@@ -216,6 +216,8 @@ fn a_description_that_github_changes_is_not_told_for_ever() {
             lamp green: acme/app#7 passed
             post #1 pilotlight: success, Passed in 41s
         4s shown 1a2b pilotlight success Passed
+        (5m 3s)
+            post #1 pilotlight: success, Passed in 41s
         10m wait
     "#]]);
 }
@@ -265,6 +267,8 @@ fn words_that_were_missed_count_once() {
             log: /cancel by mallory on acme/app#7: GitHub does not say that they may write there; word of guid-4?
             may alice write?
             stop #1; log: /cancel by alice on acme/app#7: Cancelled build 1; lamp red+yellow: acme/app#7 was cancelled; post #1 pilotlight: error, Cancelled by alice; word of guid-5?
+        (10m 1s)
+            statuses of 1a2b?
         601s redeliver 4
             200 Already known: a comment counts once
         602s crash
@@ -569,4 +573,50 @@ fn a_forgotten_head_that_another_pull_request_speaks_for_is_not_built_twice() {
         61s crash
             lamp yellow: acme/app#12 is queued; start #1 pilotlight; start #2 pilotlight; start #3 pilotlight; start #4 pilotlight; start #5 pilotlight; start #6 pilotlight; start #7 pilotlight; start #8 pilotlight; start #9 pilotlight; start #10 pilotlight
     "#]]);
+}
+
+#[test]
+fn what_others_write_over_our_status_is_mended_at_a_beat() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running
+            lamp green: acme/app#7 passed; post #1 pilotlight: success, Passed in 41s
+        2s shown 1a2b pilotlight pending Running
+        (5m)
+            post #1 pilotlight: success, Passed in 41s
+        15m wait
+    "#]]);
+}
+
+/// GitHub may take it after the next one, as late as that.
+#[test]
+fn after_a_post_that_nobody_answered_the_head_is_looked_at_soon() {
+    check(expect![[r#"
+        0s pull acme/app#7 opened 1a2b
+            202 #1 Accepted as build 1; lamp yellow: acme/app#7 is queued; post #1 pilotlight: pending, Queued; start #1 pilotlight
+        1s posts fail timeout
+        1s passes #1
+            lamp blinking yellow: acme/app#7 is running
+            post #1 pilotlight: pending, Running (not taken)
+            lamp green: acme/app#7 passed
+        (2s)
+            post #1 pilotlight: success, Passed in 41s (not taken)
+        2s posts work
+        (4s)
+            post #1 pilotlight: success, Passed in 41s
+        4s shown 1a2b pilotlight pending Running
+        (1m 4s)
+            post #1 pilotlight: success, Passed in 41s
+        70s wait
+    "#]]);
+}
+
+#[test]
+fn who_always_speaks_over_us_is_not_answered_for_ever() {
+    let lines: String = (1..=20).map(|n| format!("{}m shown 1a2b pilotlight pending Mine\n", n * 6)).collect();
+    let came = play(&format!("0s pull acme/app#7 opened 1a2b\n1s passes #1\n{lines}"));
+    assert_eq!(came.matches("success, Passed").count(), 11, "{came}");
 }

@@ -56,6 +56,7 @@ fn what_github_says_of_a_person_is_believed_for_minutes() {
             list of acme/app?
         (5m)
             list of acme/app?
+            statuses of 1a2b3c4d?
         301s comment acme/app#7 by mallory /cancel
             200 Understood /cancel by mallory: it counts if GitHub says that mallory may write there; may mallory write?
             log: /cancel by mallory on acme/app#7: GitHub does not say that they may write there
