@@ -52,6 +52,8 @@ fn the_team_approves_tests_and_cancels_in_comments() {
     say(&scene, 1, "alice", "/cancel");
     assert_eq!(scene.shown(&sha, "test", "error").description, "Cancelled by alice");
     say(&scene, 1, "alice", "/test");
+    // Then the one that was cancelled reads no more.
+    scene.daemon.wait_build(id + 1, "running");
     scene.cues.go();
     scene.shown(&sha, "test", "success");
     assert_eq!(questions(&scene, "alice"), 1, "what GitHub says is believed for minutes");
