@@ -61,3 +61,22 @@ fn with_a_token_that_is_refused_the_lamp_cant_tell_and_builds_go_on() {
     assert!(reason.contains("GitHub does not accept the token (401: Bad credentials)"), "{reason}");
     assert!(!daemon.log().contains(TOKEN) && !reason.contains(TOKEN));
 }
+
+#[test]
+fn while_a_status_is_refused_the_lamp_cant_tell() {
+    let scene = Scene::new(&[("test", WAITS)]);
+    let (sha, id) = scene.open(1);
+    scene.described(&sha, "Running");
+    scene.github.fail_with(422, &[]);
+    scene.cues.go();
+    scene.daemon.wait_build(id, "success");
+    scene.daemon.wait_for_log("the lamp: Can't tell: the status test of acme/app#1 is not taken: GitHub refuses this");
+    let lights = scene.daemon.get_json("/api/v1/lights");
+    assert_eq!([&lights["red"], &lights["yellow"], &lights["green"]], ["on", "on", "off"], "{lights}");
+    scene.github.heal();
+    let next = scene.commit(1, &[]);
+    scene.accepted(pull("synchronize", APP, 1, &next, 1));
+    scene.cues.go();
+    scene.shown(&next, "test", "success");
+    scene.daemon.wait_for_log("the lamp: acme/app#1 passed");
+}
