@@ -197,13 +197,6 @@ pub enum BuildNews {
     Finished { error: Option<String> },
 }
 
-impl BuildNews {
-    /// Whether the builder holds the build no longer.
-    pub fn gives_back(&self) -> bool {
-        !matches!(self, BuildNews::Started | BuildNews::CheckStarted { .. } | BuildNews::CheckFinished { .. })
-    }
-}
-
 /// What `State::handle` decided. `changes` are committed before `effects` are carried out; else those are dropped.
 #[must_use]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

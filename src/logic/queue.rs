@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::build::{Build, BuildId, BuildState};
+use super::event::BuildNews;
 use super::policy::{CheckPolicy, CheckSource, Isolation, Policy, RepositoryPolicy};
 use super::rows::Rows;
 
@@ -64,6 +65,13 @@ pub struct Retry {
     pub fetches: usize,
     pub since: Duration,
     pub not_before: Duration,
+}
+
+impl BuildNews {
+    /// Whether the builder holds the build no longer.
+    pub fn gives_back(&self) -> bool {
+        !matches!(self, BuildNews::Started | BuildNews::CheckStarted { .. } | BuildNews::CheckFinished { .. })
+    }
 }
 
 impl Active {
