@@ -69,7 +69,13 @@ const VERSION_1: &str = "
     PRAGMA user_version = 1;
 ";
 
+/// A database of this version.
 pub fn fill(connection: &Connection, builds: i64, pulls: i64) {
+    fill_version_1(connection, builds, pulls);
+    connection.execute_batch("UPDATE builds SET accepted_order = id").unwrap();
+}
+
+fn fill_version_1(connection: &Connection, builds: i64, pulls: i64) {
     connection.execute(FILL, params![builds, pulls]).unwrap();
     connection.execute_batch(FILL_PULLS).unwrap();
 }
@@ -155,7 +161,7 @@ fn a_database_of_version_1_opens_with_all_that_is_in_it() {
     let path = dir.path().join("pilotlight.db");
     let old = Connection::open(&path).unwrap();
     old.execute_batch(VERSION_1).unwrap();
-    fill(&old, 500, 20);
+    fill_version_1(&old, 500, 20);
     let changes = "
         UPDATE builds SET state = 'queued', kept = 1, finished_at = NULL WHERE id = 500;
         UPDATE builds SET state = 'waiting_for_approval', kept = 1, finished_at = NULL WHERE id = 498;
