@@ -238,7 +238,6 @@ impl Storm {
                 self.stopping = true;
                 self.event(Event::Stop { at_once });
             }
-            _ if self.rng.u8(..10) == 0 => self.lose_database(),
             _ => self.restart("crash"),
         }
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::builders::Running;
 use super::{Net, Storm, model};
 use crate::logic::event::{Answer, Decision, Effect, Event, Hook, LookUp, ReplyId};
-use crate::logic::rows::Rows;
 use crate::logic::state::State;
 use crate::logic::wording::DESCRIPTION_CHARS_MAX;
 
@@ -87,22 +86,6 @@ impl Storm {
         self.assert_settled_rightly(&decision);
         self.held.push(decision);
         self.commit();
-    }
-
-    /// Nothing of what was saved can be read: what is known of it is what GitHub shows.
-    pub fn lose_database(&mut self) {
-        self.all = Rows::default();
-        self.commits.clear();
-        self.accepted.clear();
-        self.accepted_in.clear();
-        self.in_and_out.clear();
-        self.ended.clear();
-        self.open_asks.clear();
-        self.settled.clear();
-        self.doubted.clear();
-        // Of two repositories with one name the first that is heard of is believed.
-        self.hub.taken = false;
-        self.restart("database lost");
     }
 
     /// From now on each configured repository is known of as long as a quiet one may be.
