@@ -232,33 +232,41 @@ impl State {
         self.change(Row::Build(id));
     }
 
-    /// Who spoke for a sha and was cancelled, waits again, or is no longer about the head of an open pull request gives the
-    /// word to whoever has that head still; a result alone stays where nobody has.
-    pub(super) fn cede_statuses(&mut self) {
-        self.changed_builds().into_iter().for_each(|id| self.cede(id));
+    /// Wherever something changed: of all builds of a sha that have something to say, the one that was let in last speaks, of
+    /// an open head before others. Who was cancelled, waits again, was closed or has moved on gives the word away.
+    pub(super) fn pass_words_on(&mut self) {
+        self.changed_builds().into_iter().for_each(|id| self.pass_word_on(id));
     }
 
-    fn cede(&mut self, id: BuildId) {
-        let spoke = |b: &&Build| b.checks.iter().any(|c| c.owns_status);
-        let Some(build) = self.rows.builds.get(&id).filter(spoke) else { return };
-        let is_result = !build.has_nothing_to_say();
-        if is_result && self.rows.is_of_open_head(build) {
+    fn pass_word_on(&mut self, id: BuildId) {
+        let Some(build) = self.rows.builds.get(&id) else { return };
+        let (repository, sha) = (build.repository.clone(), build.sha.clone());
+        let same_sha = |b: &Build| b.sha == sha && b.repository.eq_ignore_ascii_case(&repository);
+        let speaks = |b: &&Build| same_sha(b) && !b.has_nothing_to_say();
+        let heirs = self.rows.builds.values().filter(speaks);
+        let Some(heir) = heirs.max_by_key(|b| (self.rows.is_of_open_head(b), b.accepted_order)) else { return };
+        if self.rows.is_of_open_head(heir) && heir.checks.iter().all(|c| c.owns_status) {
             return;
         }
-        let same_sha = |b: &Build| b.sha == build.sha && b.repository.eq_ignore_ascii_case(&build.repository);
-        let speaks = |b: &&Build| b.id != id && same_sha(b) && !b.has_nothing_to_say();
-        let heirs =
-            self.rows.builds.values().filter(speaks).map(|b| (self.rows.is_of_open_head(b), b.accepted_order, b));
-        let Some((_, _, heir)) = heirs.filter(|heir| heir.0 || !is_result).max_by_key(|heir| (heir.0, heir.1)) else {
-            return;
-        };
-        let (heir, heirs_checks) = (heir.id, heir.checks.clone());
-        let Some(build) = self.rows.builds.get_mut(&id) else { return };
-        for check in &mut build.checks {
-            check.owns_status &= !heirs_checks.iter().any(|c| c.context.eq_ignore_ascii_case(&check.context));
+        // Of an open head nothing is given up, and whoever kept it from speaking may be history by now.
+        let (id, speaks_of_all) = (heir.id, self.rows.is_of_open_head(heir));
+        let Some(mut heir) = self.rows.builds.remove(&id) else { return };
+        let mut changed = Vec::new();
+        for other in self.rows.builds.values_mut().filter(|b| same_sha(b)) {
+            for check in &mut heir.checks {
+                let same = |c: &&mut Check| c.owns_status && c.context.eq_ignore_ascii_case(&check.context);
+                let Some(theirs) = other.checks.iter_mut().find(same) else { continue };
+                theirs.owns_status = false;
+                (check.owns_status, check.told) = (true, None);
+                changed.extend([other.id, heir.id]);
+            }
         }
-        self.change(Row::Build(id));
-        self.own_statuses(heir, 0);
+        for check in heir.checks.iter_mut().filter(|c| speaks_of_all && !c.owns_status) {
+            (check.owns_status, check.told) = (true, None);
+            changed.push(heir.id);
+        }
+        self.rows.builds.insert(heir.id, heir);
+        changed.into_iter().for_each(|id| self.change(Row::Build(id)));
     }
 }
 

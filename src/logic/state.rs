@@ -261,7 +261,7 @@ impl State {
     /// What follows from the rows as they are now: starts, posts, the lamp, the end.
     fn decide(&mut self, now: Now) -> Decision {
         self.settle_asks(now);
-        self.cede_statuses();
+        self.pass_words_on();
         let panel = self.panel(now);
         if self.shown.as_ref() != Some(&panel) {
             self.shown = Some(panel.clone());
